@@ -1,0 +1,254 @@
+import { extentOf, type Variable } from "./variable.js";
+
+/**
+ * Quasi-affine integer expressions in normal form: a constant plus integer multiples of atoms, sorted by key.
+ * An atom is an index, a floored quotient, a minimum or maximum, or an integer that depends on data.
+ * `a % k` is `a - k * floor(a / k)`. Ranges of the variables are used to simplify, so equal expressions meet often.
+ */
+export interface Affine {
+  readonly constant: number;
+  readonly terms: readonly Term[];
+  readonly key: string;
+}
+
+export interface Term {
+  readonly coefficient: number;
+  readonly atom: Atom;
+}
+
+export type Atom =
+  | { readonly kind: "variable"; readonly key: string; readonly variable: Variable }
+  | { readonly kind: "floor"; readonly key: string; readonly of: Affine; readonly by: number }
+  | { readonly kind: "min" | "max"; readonly key: string; readonly of: readonly Affine[] }
+  | { readonly kind: "data"; readonly key: string; readonly value: unknown; readonly low: number; readonly high: number };
+
+/** A closed interval of integers; either end may be infinite; empty when low > high. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+export const gcd = (a: number, b: number): number => {
+  a = Math.abs(a);
+  b = Math.abs(b);
+  while (b) [a, b] = [b, a % b];
+  return a;
+};
+
+/** Mathematical remainder: `0 <= modulo(a, k) < k` for k > 0. */
+export const modulo = (a: number, k: number): number => a - k * Math.floor(a / k);
+
+const make = (constant: number, terms: readonly Term[]): Affine => ({
+  constant: constant + 0,
+  terms,
+  key: terms.map((t) => `${t.coefficient}*${t.atom.key}`).concat(String(constant + 0)).join("+"),
+});
+
+export const integer = (value: number): Affine => make(value, []);
+export const zero = integer(0);
+export const one = integer(1);
+
+const atomAffine = (atom: Atom): Affine => make(0, [{ coefficient: 1, atom }]);
+
+export const indexOf = (v: Variable): Affine => atomAffine({ kind: "variable", key: `v${String(v.id).padStart(7, "0")}`, variable: v });
+
+/** An integer that is only known when the program runs; `key` identifies equal expressions. */
+export const dataIndex = (key: string, value: unknown, low = -Infinity, high = Infinity): Affine =>
+  low === high ? integer(low) : atomAffine({ kind: "data", key: `d(${key})`, value, low, high });
+
+export const isConstant = (a: Affine): boolean => a.terms.length === 0;
+
+/** The variable when `a` is that variable and nothing else. */
+export const bareVariable = (a: Affine): Variable | undefined => {
+  const [t] = a.terms;
+  return a.terms.length === 1 && a.constant === 0 && t!.coefficient === 1 && t!.atom.kind === "variable" ? t!.atom.variable : undefined;
+};
+
+export const add = (a: Affine, b: Affine): Affine => {
+  if (isConstant(a) && a.constant === 0) return b;
+  if (isConstant(b) && b.constant === 0) return a;
+  const terms: Term[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.terms.length || j < b.terms.length) {
+    const s = a.terms[i];
+    const t = b.terms[j];
+    if (t === undefined || (s !== undefined && s.atom.key < t.atom.key)) {
+      terms.push(s!);
+      i++;
+    } else if (s === undefined || t.atom.key < s.atom.key) {
+      terms.push(t);
+      j++;
+    } else {
+      const coefficient = s.coefficient + t.coefficient;
+      if (coefficient !== 0) terms.push({ coefficient, atom: s.atom });
+      i++;
+      j++;
+    }
+  }
+  return make(a.constant + b.constant, terms);
+};
+
+export const scale = (a: Affine, k: number): Affine =>
+  k === 0 ? zero : k === 1 ? a : make(a.constant * k, a.terms.map((t) => ({ coefficient: t.coefficient * k, atom: t.atom })));
+
+export const negate = (a: Affine): Affine => scale(a, -1);
+export const subtract = (a: Affine, b: Affine): Affine => add(a, negate(b));
+export const shift = (a: Affine, k: number): Affine => (k === 0 ? a : make(a.constant + k, a.terms));
+
+/** `floor(a / k)` for an integer k > 0. */
+export const floorDivide = (a: Affine, k: number): Affine => {
+  if (k === 1) return a;
+  const divisor = a.terms.reduce((g, t) => gcd(g, t.coefficient), k);
+  if (divisor > 1) {
+    // floor((g*b + c) / (g*m)) = floor((b + floor(c / g)) / m)
+    const rest = make(Math.floor(a.constant / divisor), a.terms.map((t) => ({ coefficient: t.coefficient / divisor, atom: t.atom })));
+    return floorDivide(rest, k / divisor);
+  }
+  // Whole multiples of k leave the floor.
+  const outside: Term[] = [];
+  const inside: Term[] = [];
+  for (const t of a.terms) {
+    const q = Math.floor(t.coefficient / k);
+    const r = t.coefficient - q * k;
+    if (q !== 0) outside.push({ coefficient: q, atom: t.atom });
+    if (r !== 0) inside.push({ coefficient: r, atom: t.atom });
+  }
+  const q = Math.floor(a.constant / k);
+  const whole = make(q, outside);
+  const rest = make(a.constant - q * k, inside);
+  if (isConstant(rest)) return whole;
+  const { low, high } = interval(rest);
+  if (low <= high && Math.floor(low / k) === Math.floor(high / k)) return shift(whole, Math.floor(low / k));
+  const [only] = rest.terms;
+  if (rest.terms.length === 1 && only!.coefficient === 1 && rest.constant === 0 && only!.atom.kind === "floor")
+    return add(whole, floorDivide(only!.atom.of, only!.atom.by * k));
+  return add(whole, atomAffine({ kind: "floor", key: `f(${rest.key})/${k}`, of: rest, by: k }));
+};
+
+export const remainder = (a: Affine, k: number): Affine => subtract(a, scale(floorDivide(a, k), k));
+
+const extremum = (kind: "min" | "max", of: readonly Affine[]): Affine => {
+  const flat = of.flatMap((a) => {
+    const [t] = a.terms;
+    return a.terms.length === 1 && a.constant === 0 && t!.coefficient === 1 && t!.atom.kind === kind ? t!.atom.of : [a];
+  });
+  // One that another always beats plays no part.
+  const kept = flat.filter(
+    (a, i) =>
+      !flat.some((b, j) => {
+        if (i === j) return false;
+        const d = interval(kind === "min" ? subtract(a, b) : subtract(b, a));
+        return d.low > d.high ? j < i : d.low > 0 || (d.low === 0 && (a.key !== b.key || j < i));
+      }),
+  );
+  if (kept.length === 0) return flat[0]!;
+  if (kept.length === 1) return kept[0]!;
+  const sorted = [...kept].sort((a, b) => (a.key < b.key ? -1 : 1));
+  return atomAffine({ kind, key: `${kind}(${sorted.map((a) => a.key).join(",")})`, of: sorted });
+};
+
+export const minimum = (...of: readonly Affine[]): Affine => extremum("min", of);
+export const maximum = (...of: readonly Affine[]): Affine => extremum("max", of);
+
+const atomInterval = (atom: Atom): Interval => {
+  switch (atom.kind) {
+    case "variable":
+      return { low: 0, high: extentOf(atom.variable) - 1 };
+    case "floor": {
+      const { low, high } = interval(atom.of);
+      return { low: Math.floor(low / atom.by), high: Math.floor(high / atom.by) };
+    }
+    case "min":
+    case "max": {
+      const all = atom.of.map(interval);
+      const pick = atom.kind === "min" ? Math.min : Math.max;
+      return { low: pick(...all.map((i) => i.low)), high: pick(...all.map((i) => i.high)) };
+    }
+    case "data":
+      return { low: atom.low, high: atom.high };
+  }
+};
+
+/** Bounds of `a` over the ranges of its variables: exact when each atom's variables occur in no other. */
+export const interval = (a: Affine): Interval => {
+  let low = a.constant;
+  let high = a.constant;
+  for (const { coefficient, atom } of a.terms) {
+    const i = atomInterval(atom);
+    low += coefficient * (coefficient > 0 ? i.low : i.high);
+    high += coefficient * (coefficient > 0 ? i.high : i.low);
+  }
+  return { low, high };
+};
+
+/** Replaces variables; `of` gives undefined for one that stays. `data` rewrites data-dependent atoms. */
+export const substitute = (
+  a: Affine,
+  of: (v: Variable) => Affine | undefined,
+  data?: (atom: Extract<Atom, { kind: "data" }>) => Affine,
+): Affine => {
+  let changed = false;
+  let result = integer(a.constant);
+  for (const t of a.terms) {
+    const image = substituteAtom(t.atom, of, data);
+    if (image) changed = true;
+    result = add(result, scale(image ?? atomAffine(t.atom), t.coefficient));
+  }
+  return changed ? result : a;
+};
+
+const substituteAtom = (
+  atom: Atom,
+  of: (v: Variable) => Affine | undefined,
+  data?: (atom: Extract<Atom, { kind: "data" }>) => Affine,
+): Affine | undefined => {
+  switch (atom.kind) {
+    case "variable":
+      return of(atom.variable);
+    case "floor": {
+      // Ranges may be tighter than when the atom was made, so it is always made anew.
+      return floorDivide(substitute(atom.of, of, data), atom.by);
+    }
+    case "min":
+    case "max":
+      return extremum(atom.kind, atom.of.map((b) => substitute(b, of, data)));
+    case "data":
+      return data?.(atom);
+  }
+};
+
+/** Calls `visit` on each variable of `a`, inner ones included; data-dependent atoms are passed to `data`. */
+export const visitVariables = (a: Affine, visit: (v: Variable) => void, data?: (value: unknown) => void): void => {
+  for (const { atom } of a.terms) {
+    if (atom.kind === "variable") visit(atom.variable);
+    else if (atom.kind === "floor") visitVariables(atom.of, visit, data);
+    else if (atom.kind === "data") data?.(atom.value);
+    else for (const b of atom.of) visitVariables(b, visit, data);
+  }
+};
+
+/** The value of `a` where the variables have the given values. */
+export const evaluateAffine = (a: Affine, value: (v: Variable) => number, data?: (value: unknown) => number): number => {
+  let sum = a.constant;
+  for (const { coefficient, atom } of a.terms) {
+    switch (atom.kind) {
+      case "variable":
+        sum += coefficient * value(atom.variable);
+        break;
+      case "floor":
+        sum += coefficient * Math.floor(evaluateAffine(atom.of, value, data) / atom.by);
+        break;
+      case "min":
+      case "max": {
+        const all = atom.of.map((b) => evaluateAffine(b, value, data));
+        sum += coefficient * (atom.kind === "min" ? Math.min(...all) : Math.max(...all));
+        break;
+      }
+      case "data":
+        if (!data) throw new Error("a data-dependent index has no value here");
+        sum += coefficient * data(atom.value);
+    }
+  }
+  return sum;
+};
