@@ -29,7 +29,8 @@ export const decodeElements = (bytes: Uint8Array, dtype: DType, shape: readonly 
   }
   const swap = size > 1 && littleEndian !== hostIsLittle;
   const aligned = bytes.byteOffset % size === 0 && !swap;
-  const raw = aligned ? bytes : bytes.slice(0, count * size);
+  // The constructor copies; `slice` would not when the bytes are a Buffer of Node.
+  const raw = aligned ? bytes : new Uint8Array(bytes.subarray(0, count * size));
   if (swap) swapBytes(raw, size);
   const stored = new views[dtype](raw.buffer, raw.byteOffset, count);
   const format = floatFormats[dtype];
@@ -43,7 +44,7 @@ export const encodeElements = ({ data, dtype }: NdArray): Uint8Array => {
   const stored = format ? narrow(asNumbers(data, dtype), format) : matching(data, dtype);
   const bytes = new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
   if (hostIsLittle || itemSize[dtype] === 1) return bytes;
-  const copy = bytes.slice();
+  const copy = new Uint8Array(bytes);
   swapBytes(copy, itemSize[dtype]);
   return copy;
 };
@@ -59,5 +60,11 @@ const matching = (data: TypedArray, dtype: DType): TypedArray => {
 };
 
 const swapBytes = (bytes: Uint8Array, size: number): void => {
-  for (let at = 0; at + size <= bytes.length; at += size) bytes.subarray(at, at + size).reverse();
+  for (let at = 0; at + size <= bytes.length; at += size) {
+    for (let a = at, b = at + size - 1; a < b; a++, b--) {
+      const byte = bytes[a];
+      bytes[a] = bytes[b];
+      bytes[b] = byte;
+    }
+  }
 };

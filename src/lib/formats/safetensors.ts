@@ -118,10 +118,7 @@ const checkedMetadata = (value: unknown): Record<string, string> => {
   if (!isRecord(value) || Object.values(value).some((text) => typeof text !== "string")) {
     refuse("format-safetensors-header", "__metadata__ is not a record of strings");
   }
-  // An own key `__proto__` must stay a key: Object.assign would set the prototype.
-  const safe = emptyRecord<string>();
-  for (const [key, text] of Object.entries(value as Record<string, string>)) safe[key] = text;
-  return safe;
+  return value as Record<string, string>;
 };
 
 const checkedEntry = (name: string, value: unknown): SafetensorsEntry => {

@@ -1,0 +1,102 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { ndarray, type Arrays } from "../../../src/lib/formats/ndarray.js";
+import { isSafetensors, openSafetensors, readSafetensors, writeSafetensors } from "../../../src/lib/formats/safetensors.js";
+
+const goldens = new URL("../../goldens/", import.meta.url);
+
+/** A file with any header at all. */
+const fileOf = (header: string, data = 0): Uint8Array => {
+  const text = new TextEncoder().encode(header);
+  const bytes = new Uint8Array(8 + text.length + data);
+  new DataView(bytes.buffer).setUint32(0, text.length, true);
+  bytes.set(text, 8);
+  return bytes;
+};
+const code = (f: () => unknown): unknown => {
+  try {
+    f();
+  } catch (error) {
+    return (error as { code?: string }).code ?? error;
+  }
+  return "no error";
+};
+
+const sample: Arrays = {
+  f64: ndarray(new Float64Array([Math.PI, -0, NaN, Infinity])),
+  f32: ndarray(new Float32Array([1, 2, 3, 4, 5, 6]), [1, 2, 3]),
+  f16: ndarray(new Float32Array([1, -2.5, 65504, 2 ** -24, Infinity]), [5], "float16"),
+  bf16: ndarray(new Float32Array([1, -3.140625, 2 ** 126, 2 ** -133]), [4], "bfloat16"),
+  e4m3: ndarray(new Float32Array([1, -448, 2 ** -9, NaN]), [4], "float8_e4m3"),
+  e5m2: ndarray(new Float32Array([1, -57344, 2 ** -16, -Infinity]), [4], "float8_e5m2"),
+  i64: ndarray(new BigInt64Array([-(2n ** 63n), 7n])),
+  u64: ndarray(new BigUint64Array([2n ** 64n - 1n])),
+  i32: ndarray(new Int32Array([-(2 ** 31)])),
+  u32: ndarray(new Uint32Array([2 ** 32 - 1])),
+  i16: ndarray(new Int16Array([-32768, 1, 2])),
+  u16: ndarray(new Uint16Array([65535])),
+  i8: ndarray(new Int8Array([-128, 1, 2])),
+  u8: ndarray(new Uint8Array([255])),
+  flag: ndarray(new Uint8Array([0, 1, 1]), [3], "bool"),
+  scalar: ndarray(new Float32Array([42]), []),
+  empty: ndarray(new Float32Array(0), [3, 0]),
+};
+
+describe("safetensors", () => {
+  test("every dtype comes back as it was", () => {
+    const bytes = writeSafetensors(sample, { format: "pt" });
+    expect(isSafetensors(bytes)).toBe(true);
+    expect({ ...readSafetensors(bytes) }).toEqual(sample);
+    expect({ ...openSafetensors(bytes).metadata }).toEqual({ format: "pt" });
+  });
+
+  test("a view that is not aligned reads the same", () => {
+    const bytes = writeSafetensors(sample);
+    const shifted = Buffer.alloc(bytes.length + 3);
+    shifted.set(bytes, 3);
+    expect({ ...readSafetensors(shifted.subarray(3)) }).toEqual(sample);
+  });
+
+  test("the goldens hold what their descriptions say", () => {
+    const cases = readdirSync(goldens).filter((name) => name.endsWith(".safetensors"));
+    expect(cases.length).toBeGreaterThanOrEqual(54);
+    for (const name of cases) {
+      const { entries, read } = openSafetensors(readFileSync(new URL(name, goldens)));
+      const { tensors } = JSON.parse(readFileSync(new URL(name.replace("safetensors", "json"), goldens), "utf8")) as { tensors: Record<string, { shape: number[] }> };
+      expect(Object.fromEntries(entries.map((entry) => [entry.name, entry.shape]))).toEqual(Object.fromEntries(Object.entries(tensors).map(([key, { shape }]) => [key, shape])));
+      for (const entry of entries) expect(read(entry.name).data.length).toBe(entry.shape.reduce((a, b) => a * b, 1));
+    }
+  });
+
+  test.each([
+    ["a tensor beyond the data", `{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 4, "format-truncated"],
+    ["overlap", `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}`, 6, "format-safetensors-layout"],
+    ["a hole", `{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8, "format-safetensors-layout"],
+    ["bytes that belong to nobody", `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 8, "format-safetensors-layout"],
+    ["a size that does not follow from the shape", `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}`, 8, "format-safetensors-header"],
+    ["a product that overflows", `{"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}}`, 0, "format-shape"],
+    ["a negative extent", `{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,0]}}`, 0, "format-safetensors-header"],
+    ["offsets in reverse", `{"a":{"dtype":"U8","shape":[0],"data_offsets":[4,0]}}`, 4, "format-safetensors-header"],
+    ["an unknown dtype", `{"a":{"dtype":"F4","shape":[1],"data_offsets":[0,1]}}`, 1, "format-dtype"],
+    ["a dtype that is a method of objects", `{"a":{"dtype":"toString","shape":[1],"data_offsets":[0,1]}}`, 1, "format-dtype"],
+    ["JSON that is not an object", `[1]`, 0, "format-safetensors-header"],
+    ["no JSON", `{"a":`, 0, "format-safetensors-header"],
+    ["metadata that is not text", `{"__metadata__":{"a":1}}`, 0, "format-safetensors-header"],
+  ])("refuses %s", (_, header, data, expected) => {
+    expect(code(() => readSafetensors(fileOf(header, data)))).toBe(expected);
+  });
+
+  test("a header longer than the file is refused before anything is allocated", () => {
+    const bytes = new Uint8Array(64).fill(255);
+    expect(code(() => readSafetensors(bytes))).toBe("format-safetensors-header");
+    expect(code(() => readSafetensors(bytes.subarray(0, 5)))).toBe("format-truncated");
+  });
+
+  test("a tensor called __proto__ is a tensor and changes no prototype", () => {
+    const header = `{"__proto__":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`;
+    const arrays = readSafetensors(fileOf(header, 1));
+    expect(Object.keys(arrays)).toEqual(["__proto__"]);
+    expect(arrays["__proto__"].shape).toEqual([1]);
+    expect(({} as { dtype?: string }).dtype).toBeUndefined();
+  });
+});
