@@ -53,4 +53,16 @@ export const readBindings = (file: ts.SourceFile, modules: IsDslModule): Binding
 };
 
 /** An expression without the parentheses and type syntax around it. */
-export const bare = (node: ts.Expression): ts.Expression => ts.skipOuterExpressions(node);
+export const bare = (node: ts.Expression): ts.Expression => {
+  let inner = node;
+  while (
+    ts.isParenthesizedExpression(inner) ||
+    ts.isAsExpression(inner) ||
+    ts.isSatisfiesExpression(inner) ||
+    ts.isTypeAssertionExpression(inner) ||
+    ts.isNonNullExpression(inner)
+  ) {
+    inner = inner.expression;
+  }
+  return inner;
+};
