@@ -1,5 +1,5 @@
-import { relative } from "node:path";
 import { createUnplugin, type FilterPattern, type UnpluginFactory } from "unplugin";
+import { displayName } from "./display-name.js";
 import { IndexicalError } from "./dsl/errors.js";
 import { type IsDslModule, transformSource } from "./dsl/transform/index.js";
 
@@ -24,7 +24,7 @@ const factory: UnpluginFactory<PluginOptions | undefined> = (options = {}) => ({
       const file = id.replace(/[?#].*$/, "");
       try {
         return transformSource(code, file, {
-          name: relative(process.cwd(), file).replaceAll("\\", "/"),
+          name: displayName(file),
           ...(options.modules ? { modules: options.modules } : {}),
         });
       } catch (error) {

@@ -4,8 +4,8 @@ import type { Source } from "./source.js";
 
 /** What quoted code cannot contain: the code of the refusal, what was met, and what to write instead. */
 const refusals = {
-  "quote-function": ["a `function` has no place in quoted code", "Write an arrow function: `(n, c) => ...`."],
-  "quote-class": ["a class has no place in quoted code", "Declare it outside the quoted function."],
+  "quote-function": ["a `function` cannot be lifted", "Write an arrow function: `(n, c) => ...`."],
+  "quote-class": ["a class cannot be lifted", "Declare it outside the quoted function."],
   "quote-if": ["`if` cannot be lifted", "Write `condition ? a : b`."],
   "quote-switch": ["`switch` cannot be lifted", "Write `condition ? a : b`, nested for several cases."],
   "quote-loop": [
@@ -14,7 +14,7 @@ const refusals = {
   ],
   "quote-try": ["`try` cannot be lifted", "Check outside the quoted function: that code runs when the program is traced."],
   "quote-throw": ["`throw` cannot be lifted", "Check outside the quoted function: that code runs when the program is traced."],
-  "quote-let": ["quoted code has no variables", "Bind the value with `const`."],
+  "quote-let": ["quoted code has no variables: `let` and `var` cannot be lifted", "Bind the value with `const`."],
   "quote-assignment": ["quoted code cannot assign", "Bind the new value with `const`; accumulate with `sum((i) => ...)`."],
   "quote-comma": ["the comma operator cannot be lifted", "Bind the values with `const`, one statement each."],
   "quote-await": ["quoted code cannot wait", "Await outside the quoted function and close over the value."],
@@ -37,7 +37,7 @@ export type RefusalCode = keyof typeof refusals;
 /** Refuses a piece of quoted code, with its place and the remedy. */
 export const refuse = (code: RefusalCode, node: ts.Node, source: Source): never => {
   const [message, remedy] = refusals[code];
-  throw new IndexicalError(code, `Not quotable: ${message}.`, { span: source.span(node), remedy });
+  throw new IndexicalError(code, message, { span: source.span(node), remedy });
 };
 
 /** The reason why an expression is never quoted code, for the kinds that never are. */
