@@ -1,4 +1,4 @@
-import { extentOf, type Variable } from "./variable.js";
+import type { Variable } from "./variable.js";
 
 /**
  * Quasi-affine integer expressions in normal form: a constant plus integer multiples of atoms, sorted by key.
@@ -154,7 +154,8 @@ export const maximum = (...of: readonly Affine[]): Affine => extremum("max", of)
 const atomInterval = (atom: Atom): Interval => {
   switch (atom.kind) {
     case "variable":
-      return { low: 0, high: extentOf(atom.variable) - 1 };
+      // While ranges are being inferred, an extent may still be unknown.
+      return { low: 0, high: (atom.variable.extent ?? Infinity) - 1 };
     case "floor": {
       const { low, high } = interval(atom.of);
       return { low: Math.floor(low / atom.by), high: Math.floor(high / atom.by) };

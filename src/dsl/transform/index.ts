@@ -83,6 +83,6 @@ export const transformSource = (code: string, fileName: string, options: Transfo
 
 const checkSyntax = ({ category, file, start, messageText }: ts.Diagnostic, name: string): void => {
   if (category !== ts.DiagnosticCategory.Error || !file || start === undefined) return;
-  const message = ts.flattenDiagnosticMessageText(messageText, " ");
+  const message = ts.flattenDiagnosticMessageText(messageText, " ").replace(/\.$/, "");
   throw new IndexicalError("syntax", message, { span: new Source(file, name).spanOf(start) });
 };

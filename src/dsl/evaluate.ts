@@ -1,0 +1,450 @@
+import { IndexicalError } from "./errors.js";
+import type { Expr, TensorNode } from "./expr.js";
+import { printExpr } from "./print.js";
+import { erfOf, uniformOf } from "./special.js";
+import { nodeOf, setEvaluator, sizeOf, type AnyTensor } from "./tensor.js";
+import { extentOf, type Variable } from "./variable.js";
+
+/**
+ * The meaning of a program: each definition evaluated as it was written, element by element, before any pass.
+ * The arithmetic is a parameter: float64 is the reference, a prime field proves identities.
+ */
+export interface Arithmetic {
+  /** The number that a literal or an index stands for. */
+  of(n: number): number;
+  add(a: number, b: number): number;
+  sub(a: number, b: number): number;
+  mul(a: number, b: number): number;
+  div(a: number, b: number): number;
+  /** Any other function of numbers; may throw when the arithmetic has no such thing. */
+  apply(op: string, args: readonly number[]): number;
+  compare(op: string, a: number, b: number): boolean;
+}
+
+export const float64: Arithmetic = {
+  of: (n) => n,
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+  apply: (op, args) => floatFunction(op)(...args),
+  compare: (op, a, b) => comparisons[op]!(a, b),
+};
+
+const comparisons: Record<string, (a: number, b: number) => boolean> = {
+  lt: (a, b) => a < b, le: (a, b) => a <= b, gt: (a, b) => a > b, ge: (a, b) => a >= b, eq: (a, b) => a === b, ne: (a, b) => a !== b,
+};
+
+/** The float64 meaning of every named function of the language. */
+export const floatFunction = (op: string): ((...args: number[]) => number) => {
+  switch (op) {
+    case "neg":
+      return (a) => -a!;
+    case "mod":
+      return (a, b) => a! - b! * Math.floor(a! / b!);
+    case "erf":
+      return (a) => erfOf(a!);
+    case "sigmoid":
+      return (a) => 1 / (1 + Math.exp(-a!));
+    case "uniform":
+      return (...a) => uniformOf(a);
+    default: {
+      const f = (Math as unknown as Record<string, unknown>)[op];
+      if (typeof f !== "function") throw new Error(`unknown function ${op}`);
+      return f as (...args: number[]) => number;
+    }
+  }
+};
+
+type Env = number[];
+type Run = (env: Env) => number;
+type Test = (env: Env) => boolean;
+
+/** Where the numbers of inputs come from, and what the definitions evaluated so far hold. */
+export class Evaluation {
+  private readonly values = new Map<number, ArrayLike<number>>();
+
+  constructor(
+    private readonly arithmetic: Arithmetic,
+    private readonly inputOf: (node: Extract<TensorNode, { kind: "input" }>) => ArrayLike<number>,
+  ) {}
+
+  /** All elements of a tensor, row-major. */
+  all(node: TensorNode): ArrayLike<number> {
+    const known = this.values.get(node.id);
+    if (known) return known;
+    let result: ArrayLike<number>;
+    if (node.kind === "input") result = this.inputOf(node);
+    else if (node.kind === "constant") result = this.arithmetic === float64 ? node.data : Float64Array.from(node.data, (v) => this.arithmetic.of(v));
+    else result = this.fill(node);
+    this.values.set(node.id, result);
+    return result;
+  }
+
+  private fill(node: Extract<TensorNode, { kind: "definition" }>): Float64Array {
+    const out = new Float64Array(sizeOf(node.shape));
+    if (out.length === 0) return out;
+    const { run, env, slots } = this.prepare(node);
+    const shape = node.shape;
+    const axes = node.variables.map((v) => slots.get(v)!);
+    for (const s of axes) env[s] = 0;
+    for (let flat = 0; ; ) {
+      out[flat] = run(env);
+      if (++flat === out.length) return out;
+      for (let axis = shape.length - 1; axis >= 0; axis--) {
+        const s = axes[axis]!;
+        if (++env[s]! < shape[axis]!) break;
+        env[s] = 0;
+      }
+    }
+  }
+
+  /** One element of a definition. */
+  element(node: TensorNode, indices: readonly number[]): number {
+    if (node.kind !== "definition") return this.all(node)[flatIndex(node.shape, indices)]!;
+    const { run, env, slots } = this.prepare(node, true);
+    node.variables.forEach((v, axis) => {
+      env[slots.get(v)!] = indices[axis]!;
+    });
+    return run(env);
+  }
+
+  private readonly elements = new Map<number, { run: Run; size: number; slots: Map<Variable, number>; memo: Map<number, number> }>();
+
+  private prepare(node: Extract<TensorNode, { kind: "definition" }>, lazy = false): { run: Run; env: Env; slots: Map<Variable, number> } {
+    const slots = new Map<Variable, number>();
+    for (const v of node.variables) slots.set(v, slots.size);
+    const run = this.compile(node.body, slots, lazy);
+    return { run, env: new Array<number>(slots.size).fill(0), slots };
+  }
+
+  private reader(node: TensorNode, lazy: boolean): (flat: number, indices: readonly number[]) => number {
+    if (!lazy || node.kind !== "definition") {
+      const data = this.all(node);
+      return (flat) => data[flat]!;
+    }
+    return (flat, indices) => {
+      let entry = this.elements.get(node.id);
+      if (!entry) {
+        const slots = new Map<Variable, number>();
+        for (const v of node.variables) slots.set(v, slots.size);
+        const run = this.compile(node.body, slots, true);
+        entry = { run, size: slots.size, slots, memo: new Map() };
+        this.elements.set(node.id, entry);
+      }
+      const known = entry.memo.get(flat);
+      if (known !== undefined) return known;
+      const env = new Array<number>(entry.size).fill(0);
+      node.variables.forEach((v, axis) => {
+        env[entry!.slots.get(v)!] = indices[axis]!;
+      });
+      const value = entry.run(env);
+      entry.memo.set(flat, value);
+      return value;
+    };
+  }
+
+  private compile(e: Expr, slots: Map<Variable, number>, lazy: boolean): Run {
+    const ar = this.arithmetic;
+    const go = (x: Expr): Run => this.compile(x, slots, lazy);
+    switch (e.kind) {
+      case "number": {
+        const n = ar.of(e.value);
+        return () => n;
+      }
+      case "index": {
+        const s = slotOf(slots, e.variable);
+        return ar === float64 ? (env) => env[s]! : (env) => ar.of(env[s]!);
+      }
+      case "unary": {
+        // Functions of indices alone are taken exactly, whatever the arithmetic.
+        if (ar !== float64 && e.op !== "neg" && staticIndex(e)) return this.exactly(e, slots);
+        const a = go(e.a);
+        if (e.op === "neg") return (env) => ar.sub(0, a(env));
+        if (ar === float64) {
+          const f = floatFunction(e.op) as (a: number) => number;
+          return (env) => f(a(env));
+        }
+        return (env) => ar.apply(e.op, [a(env)]);
+      }
+      case "binary": {
+        if (ar !== float64 && !["add", "sub", "mul", "div"].includes(e.op) && staticIndex(e)) return this.exactly(e, slots);
+        if (e.op === "pow" && e.b.kind === "number" && Number.isInteger(e.b.value) && Math.abs(e.b.value) <= 64) return power(ar, go(e.a), e.b.value);
+        const [a, b] = [go(e.a), go(e.b)];
+        switch (e.op) {
+          case "add":
+            return ar === float64 ? (env) => a(env) + b(env) : (env) => ar.add(a(env), b(env));
+          case "sub":
+            return ar === float64 ? (env) => a(env) - b(env) : (env) => ar.sub(a(env), b(env));
+          case "mul":
+            return ar === float64 ? (env) => a(env) * b(env) : (env) => ar.mul(a(env), b(env));
+          case "div":
+            return (env) => ar.div(a(env), b(env));
+          default:
+            return (env) => ar.apply(e.op, [a(env), b(env)]);
+        }
+      }
+      case "select": {
+        const c = this.test(e.condition, slots, lazy);
+        const [a, b] = [go(e.then), go(e.otherwise)];
+        return (env) => (c(env) ? a(env) : b(env));
+      }
+      case "read":
+        return this.read(e, slots, lazy);
+      case "reduce":
+        return this.reduce(e, slots, lazy);
+      case "uniform": {
+        const of = e.of.map((x) => this.integer(x, slots, lazy));
+        return (env) => ar.of(uniformOf(of.map((f) => f(env))));
+      }
+      case "stop":
+        return go(e.a);
+      default: {
+        const c = this.test(e, slots, lazy);
+        return (env) => (c(env) ? 1 : 0);
+      }
+    }
+  }
+
+  private exactly(e: Expr, slots: Map<Variable, number>): Run {
+    const run = new Evaluation(float64, () => []).compile(e, slots, true);
+    return (env) => this.arithmetic.of(run(env));
+  }
+
+  /** `e` as an index: exact, and a NaN stands for minus infinity, which is the lower end of any clamp. */
+  private integer(e: Expr, slots: Map<Variable, number>, lazy: boolean): Run {
+    if (this.arithmetic !== float64 && !staticIndex(e)) return this.dataIndex(e, slots, lazy);
+    switch (e.kind) {
+      case "binary": {
+        const [a, b] = [this.integer(e.a, slots, lazy), this.integer(e.b, slots, lazy)];
+        if (e.op === "min") return (env) => Math.min(a(env), b(env));
+        if (e.op === "max") return (env) => Math.max(a(env), b(env));
+        break;
+      }
+      case "unary":
+        if (e.op === "floor" || e.op === "ceil" || e.op === "round" || e.op === "trunc") {
+          const f = floatFunction(e.op) as (a: number) => number;
+          const a = this.integer(e.a, slots, lazy);
+          return (env) => f(a(env));
+        }
+        break;
+      default:
+    }
+    const run = (this.arithmetic === float64 ? this : new Evaluation(float64, () => [])).compile(e, slots, lazy);
+    return (env) => {
+      const v = run(env);
+      return Number.isNaN(v) ? -Infinity : v;
+    };
+  }
+
+  /** In another arithmetic, an index that depends on data has to be a plain integer again. */
+  private dataIndex(e: Expr, slots: Map<Variable, number>, lazy: boolean): Run {
+    if (e.kind === "binary" && (e.op === "min" || e.op === "max" || e.op === "add" || e.op === "sub" || e.op === "mul")) {
+      const [a, b] = [this.integer(e.a, slots, lazy), this.integer(e.b, slots, lazy)];
+      const f = e.op === "min" || e.op === "max" ? floatFunction(e.op) : { add: float64.add, sub: float64.sub, mul: float64.mul }[e.op];
+      return (env) => f(a(env), b(env));
+    }
+    if (e.kind === "reduce" && e.op === "argmax") return this.compile(e, slots, lazy);
+    const run = this.compile(e, slots, lazy);
+    return (env) => this.arithmetic.apply("toIndex", [run(env)]);
+  }
+
+  private test(e: Expr, slots: Map<Variable, number>, lazy: boolean): Test {
+    switch (e.kind) {
+      case "boolean":
+        return () => e.value;
+      case "not": {
+        const a = this.test(e.a, slots, lazy);
+        return (env) => !a(env);
+      }
+      case "and":
+      case "or": {
+        const [a, b] = [this.test(e.a, slots, lazy), this.test(e.b, slots, lazy)];
+        return e.kind === "and" ? (env) => a(env) && b(env) : (env) => a(env) || b(env);
+      }
+      case "compare": {
+        const f = comparisons[e.op]!;
+        if (staticIndex(e.a) && staticIndex(e.b)) {
+          const exact = this.arithmetic === float64 ? this : new Evaluation(float64, () => []);
+          const [a, b] = [exact.compile(e.a, slots, true), exact.compile(e.b, slots, true)];
+          return (env) => f(a(env), b(env));
+        }
+        const [a, b] = [this.compile(e.a, slots, lazy), this.compile(e.b, slots, lazy)];
+        const ar = this.arithmetic;
+        return ar === float64 ? (env) => f(a(env), b(env)) : (env) => ar.compare(e.op, a(env), b(env));
+      }
+      case "select": {
+        const c = this.test(e.condition, slots, lazy);
+        const [a, b] = [this.test(e.then, slots, lazy), this.test(e.otherwise, slots, lazy)];
+        return (env) => (c(env) ? a(env) : b(env));
+      }
+      default:
+        throw new Error(`not a condition: ${printExpr(e)}`);
+    }
+  }
+
+  private read(e: Extract<Expr, { kind: "read" }>, slots: Map<Variable, number>, lazy: boolean): Run {
+    const indices = e.indices.map((i) => this.integer(i, slots, lazy));
+    const { shape } = e.tensor;
+    const rank = shape.length;
+    let get: ReturnType<typeof this.reader> | undefined;
+    const at = new Array<number>(rank);
+    return (env) => {
+      get ??= this.reader(e.tensor, lazy);
+      let flat = 0;
+      for (let axis = 0; axis < rank; axis++) {
+        const i = indices[axis]!(env);
+        if (!(i >= 0 && i < shape[axis]! && Number.isInteger(i))) throw outOfRange(e, axis, i);
+        flat = flat * shape[axis]! + i;
+        if (lazy) at[axis] = i;
+      }
+      return get(flat, lazy ? [...at] : at);
+    };
+  }
+
+  private reduce(e: Extract<Expr, { kind: "reduce" }>, slots: Map<Variable, number>, lazy: boolean): Run {
+    const own = e.variables.map((v) => {
+      if (!slots.has(v)) slots.set(v, slots.size);
+      return slots.get(v)!;
+    });
+    const extents = e.variables.map(extentOf);
+    const count = sizeOf(extents);
+    const body = this.compile(e.body, slots, lazy);
+    const ar = this.arithmetic;
+    const last = own.length - 1;
+    const each = (env: Env, visit: (v: number, flat: number) => void): void => {
+      if (count === 0) return;
+      for (const s of own) env[s] = 0;
+      for (let flat = 0; ; ) {
+        visit(body(env), flat);
+        if (++flat === count) return;
+        for (let axis = last; axis >= 0; axis--) {
+          if (++env[own[axis]!]! < extents[axis]!) break;
+          env[own[axis]!] = 0;
+        }
+      }
+    };
+    switch (e.op) {
+      case "sum":
+      case "mean":
+        return (env) => {
+          let total = 0;
+          if (ar === float64) each(env, (v) => void (total += v));
+          else each(env, (v) => void (total = ar.add(total, v)));
+          return e.op === "mean" ? ar.div(total, ar.of(count)) : total;
+        };
+      case "prod":
+        return (env) => {
+          let total = 1;
+          each(env, (v) => void (total = ar.mul(total, v)));
+          return total;
+        };
+      case "max":
+      case "min":
+        return (env) => {
+          if (ar !== float64) {
+            const all: number[] = [];
+            each(env, (v) => void all.push(v));
+            return ar.apply(e.op, all);
+          }
+          let best = e.op === "max" ? -Infinity : Infinity;
+          each(env, (v) => void (best = e.op === "max" ? Math.max(best, v) : Math.min(best, v)));
+          return best;
+        };
+      case "argmax":
+        return (env) => {
+          if (ar !== float64) {
+            const all: number[] = [];
+            each(env, (v) => void all.push(v));
+            return ar.apply("argmax", all);
+          }
+          let best = -Infinity;
+          let at = 0;
+          each(env, (v, flat) => {
+            if (v > best) [best, at] = [v, flat];
+          });
+          return at;
+        };
+    }
+  }
+}
+
+const power = (ar: Arithmetic, a: Run, n: number): Run => {
+  return (env) => {
+    const base = a(env);
+    let result = ar.of(1);
+    for (let k = 0; k < Math.abs(n); k++) result = ar.mul(result, base);
+    return n < 0 ? ar.div(ar.of(1), result) : result;
+  };
+};
+
+const slotOf = (slots: Map<Variable, number>, v: Variable): number => {
+  let s = slots.get(v);
+  if (s === undefined) {
+    s = slots.size;
+    slots.set(v, s);
+  }
+  return s;
+};
+
+const staticCache = new WeakMap<Expr, boolean>();
+/** True when `e` depends on indices and literals only. */
+export const staticIndex = (e: Expr): boolean => {
+  let known = staticCache.get(e);
+  if (known === undefined) {
+    switch (e.kind) {
+      case "number":
+      case "index":
+      case "boolean":
+        known = true;
+        break;
+      case "unary":
+      case "not":
+        known = staticIndex(e.a);
+        break;
+      case "binary":
+      case "compare":
+      case "and":
+      case "or":
+        known = staticIndex(e.a) && staticIndex(e.b);
+        break;
+      case "select":
+        known = staticIndex(e.condition) && staticIndex(e.then) && staticIndex(e.otherwise);
+        break;
+      default:
+        known = false;
+    }
+    staticCache.set(e, known);
+  }
+  return known;
+};
+
+const flatIndex = (shape: readonly number[], indices: readonly number[]): number => indices.reduce((flat, i, axis) => flat * shape[axis]! + i, 0);
+
+const outOfRange = (e: Extract<Expr, { kind: "read" }>, axis: number, i: number): IndexicalError =>
+  new IndexicalError("read-out-of-range", `${printExpr(e)} reads index ${i} on axis ${axis}, whose extent is ${e.tensor.shape[axis]}`, {
+    span: e.span,
+    remedy: "Use pad, or guard the read: condition ? x(...) : 0.",
+  });
+
+const needsInput = (node: Extract<TensorNode, { kind: "input" }>): never => {
+  throw new IndexicalError("element-of-input", `the elements of the input ${node.name} are not known before the program runs`, {
+    remedy: "Pass constant(values, shape) to evaluate elements at once, or compile the program and run it.",
+  });
+};
+
+/** The value of a tensor of rank 0 of which everything is known. */
+export const evaluateClosed = (t: AnyTensor): number => new Evaluation(float64, needsInput).element(nodeOf(t), []);
+
+setEvaluator((node, indices) => {
+  if (indices.length !== node.shape.length)
+    throw new IndexicalError("read-rank", `a tensor of rank ${node.shape.length} is read with ${indices.length} ${indices.length === 1 ? "index" : "indices"}`, {
+      remedy: `Its shape is [${node.shape.join(", ")}].`,
+    });
+  indices.forEach((i, axis) => {
+    if (!Number.isInteger(i) || i < 0 || i >= node.shape[axis]!)
+      throw new IndexicalError("read-out-of-range", `index ${String(i)} on axis ${axis}, whose extent is ${node.shape[axis]}`, { remedy: `The shape is [${node.shape.join(", ")}].` });
+  });
+  return new Evaluation(float64, needsInput).element(node, indices);
+});
+

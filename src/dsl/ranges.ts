@@ -1,0 +1,183 @@
+import { bareVariable, interval, substitute, visitVariables, integer, type Affine, type Term } from "./affine.js";
+import { IndexicalError, place, type Span } from "./errors.js";
+import { visitExpr, type Expr } from "./expr.js";
+import { toIndex } from "./integer.js";
+import { printAffine, printExpr } from "./print.js";
+import type { Variable } from "./variable.js";
+
+/** One dimension of one read: `of` must stay inside `[0, extent)`. */
+interface Constraint {
+  readonly of: () => readonly Affine[];
+  readonly extent: number;
+  readonly axis: number;
+  readonly read: Extract<Expr, { kind: "read" }>;
+}
+
+/**
+ * Gives every index of a definition its range, in rounds: a read in which exactly one index is unknown bounds it by the
+ * largest extent that keeps the read inside for all values of the known ones (as in Tensor Comprehensions, arXiv 1802.04730).
+ * Guards play no part: they only prove reads.
+ * @throws range-conflict, range-unknown, range-ambiguous, range-negative.
+ */
+export const inferRanges = (variables: readonly Variable[], body: Expr): void => {
+  const unknown = new Set(variables.filter((v) => v.extent === undefined));
+  const inner: Variable[] = [];
+  const constraints: Constraint[] = [];
+  visitExpr(body, (e) => {
+    if (e.kind === "reduce") {
+      inner.push(...e.variables);
+      for (const v of e.variables) if (v.extent === undefined) unknown.add(v);
+    }
+    if (e.kind === "read")
+      e.indices.forEach((index, axis) => {
+        const choices = alternatives(index);
+        constraints.push({ of: () => choices.map(toIndex), extent: e.tensor.shape[axis]!, axis, read: e });
+      });
+  });
+  rejectCaptured(body, new Set([...variables, ...inner]));
+
+  while (unknown.size > 0) {
+    const bounds = new Map<Variable, Bound[]>();
+    for (const c of constraints)
+      for (const a of c.of()) {
+        const open = unknownIn(a, unknown);
+        if (open.size !== 1) continue;
+        const [v] = open as Set<Variable> & Iterable<Variable>;
+        const extent = largestExtent(a, v!, 0, c.extent - 1);
+        if (extent === undefined) continue;
+        const list = bounds.get(v!) ?? [];
+        list.push({ extent, bare: bareVariable(a) === v, index: a, constraint: c });
+        bounds.set(v!, list);
+      }
+    if (bounds.size === 0) throw undetermined([...unknown][0]!, constraints, unknown);
+    for (const [v, list] of bounds) {
+      const bare = list.filter((b) => b.bare);
+      const other = bare.find((b) => b.extent !== bare[0]!.extent);
+      if (other) throw conflict(v, bare[0]!, other);
+      const least = list.reduce((a, b) => (b.extent < a.extent ? b : a));
+      if (least.extent < 0) throw negative(v, least);
+      v.extent = least.extent;
+      unknown.delete(v);
+    }
+  }
+};
+
+interface Bound {
+  readonly extent: number;
+  readonly bare: boolean;
+  readonly index: Affine;
+  readonly constraint: Constraint;
+}
+
+/** An index chosen by `?:` is each of its branches. */
+const alternatives = (e: Expr): readonly Expr[] =>
+  e.kind === "select" ? [...alternatives(e.then), ...alternatives(e.otherwise)] : [e];
+
+const unknownIn = (a: Affine, unknown: ReadonlySet<Variable>): Set<Variable> => {
+  const found = new Set<Variable>();
+  visitVariables(
+    a,
+    (v) => {
+      if (unknown.has(v)) found.add(v);
+    },
+    (value) => visitExpr(value as Expr, (e) => {
+      if (e.kind === "index" && unknown.has(e.variable)) found.add(e.variable);
+    }),
+  );
+  return found;
+};
+
+const contains = (t: Term, v: Variable): boolean => {
+  let found = false;
+  visitVariables({ constant: 0, terms: [t], key: "" }, (w) => {
+    found ||= w === v;
+  });
+  return found;
+};
+
+/**
+ * The largest E such that every value of `v` in [0, E) keeps `a` in [low, high] for all values of the other indices,
+ * looking at the end towards which `a` grows with `v`. Undefined when `v` never leaves; may be negative.
+ */
+export const largestExtent = (a: Affine, v: Variable, low: number, high: number): number | undefined => {
+  const mine = a.terms.filter((t) => contains(t, v));
+  if (mine.length === 0) return undefined;
+  if (mine.length > 1) return scan(a, v, low, high);
+  const [{ coefficient: c, atom }] = mine as [Term];
+  const rest = interval({ constant: a.constant, terms: a.terms.filter((t) => t !== mine[0]), key: "" });
+  const [least, most] = c > 0 ? [(low - rest.low) / c, (high - rest.high) / c] : [(high - rest.high) / c, (low - rest.low) / c];
+  const [from, to] = [Math.ceil(least), Math.floor(most)];
+  if (Number.isNaN(to) || to === Infinity) return undefined;
+  switch (atom.kind) {
+    case "variable":
+      return to === -Infinity ? undefined : to + 1;
+    case "floor":
+      return largestExtent(atom.of, v, from * atom.by, to * atom.by + atom.by - 1);
+    case "max":
+    case "min": {
+      const others = atom.of.filter((b) => !b.terms.some((t) => contains(t, v)));
+      if (atom.kind === "min" && others.some((b) => interval(b).high <= to)) return undefined;
+      const bounds = atom.of.filter((b) => !others.includes(b)).map((b) => largestExtent(b, v, from, to));
+      const finite = bounds.filter((b) => b !== undefined);
+      if (atom.kind === "min") return finite.length < bounds.length ? undefined : Math.max(...finite);
+      return finite.length === 0 ? undefined : Math.min(...finite);
+    }
+    case "data":
+      return undefined;
+  }
+};
+
+/** Where `v` stands in several atoms, the first value that leaves is looked for. */
+const scan = (a: Affine, v: Variable, low: number, high: number): number | undefined => {
+  for (let u = 0; u <= 4096; u++) {
+    const i = interval(substitute(a, (w) => (w === v ? integer(u) : undefined)));
+    if (i.low < low || i.high > high) return u;
+  }
+  return undefined;
+};
+
+const rejectCaptured = (body: Expr, own: ReadonlySet<Variable>): void =>
+  visitExpr(body, (e) => {
+    if (e.kind === "index" && !own.has(e.variable))
+      throw new IndexicalError("captured-index", `the index ${e.variable.name} belongs to another definition`, {
+        span: e.span ?? e.variable.span,
+        remedy: "A tensor can't be defined inside quoted code that depends on its indices: write the expression itself, or a helper with fn.",
+      });
+  });
+
+const where = (c: Constraint): string => {
+  const source = c.read.tensor.kind === "input" ? c.read.tensor.name : "a tensor";
+  return `axis ${c.axis} (extent ${c.extent}) of ${source}${c.read.span ? ` at ${place(c.read.span)}` : ""}`;
+};
+
+const spanOf = (v: Variable, c?: Constraint): Span | undefined => c?.read.span ?? v.span;
+
+const conflict = (v: Variable, a: Bound, b: Bound): IndexicalError =>
+  new IndexicalError("range-conflict", `the index ${v.name} runs over ${where(a.constraint)} and over ${where(b.constraint)}, which differ`, {
+    span: spanOf(v, b.constraint),
+    remedy: `Make the extents equal, or give the range: sum([${Math.min(a.extent, b.extent)}], (${v.name}) => ...).`,
+  });
+
+const negative = (v: Variable, b: Bound): IndexicalError => {
+  const c = b.constraint;
+  return new IndexicalError("range-negative", `the index ${v.name} would have ${b.extent} values: ${printAffine(b.index)} must stay below ${c.extent}, the extent of axis ${c.axis}`, {
+    span: spanOf(v, c),
+    remedy: "The tensor is smaller than what is laid over it: pad it, or use a smaller kernel or dilation.",
+  });
+};
+
+const undetermined = (v: Variable, constraints: readonly Constraint[], unknown: ReadonlySet<Variable>): IndexicalError => {
+  const reads = constraints.filter((c) => c.of().some((a) => unknownIn(a, unknown).has(v)));
+  const [first] = reads;
+  const example = `Give it: tensor([...], (..., ${v.name}, ...) => ...) or sum([extent], (${v.name}) => ...).`;
+  if (!first)
+    return new IndexicalError("range-unknown", `no read tells the range of the index ${v.name}`, { span: v.span, remedy: example });
+  const together = [...unknown].filter((u) => first.of().some((a) => unknownIn(a, unknown).has(u))).map((u) => u.name);
+  return new IndexicalError(
+    "range-ambiguous",
+    together.length > 1
+      ? `the ranges of ${together.join(" and ")} are both open in ${printExpr(first.read)}`
+      : `${printExpr(first.read)} does not bound the index ${v.name}`,
+    { span: spanOf(v, first), remedy: example },
+  );
+};
