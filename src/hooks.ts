@@ -3,7 +3,8 @@ import Module, { type LoadFnOutput, type LoadHookContext, type ResolveFnOutput, 
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { displayName } from "./display-name.js";
-import { type SourceMap, transformSource } from "./dsl/transform/index.js";
+import { IndexicalError } from "./dsl/errors.js";
+import { type SourceMap, type TransformResult, transformSource } from "./dsl/transform/index.js";
 
 /**
  * Module hooks of Node: TypeScript and the source transform in one go, and `indexical` for files
@@ -104,8 +105,18 @@ const loaded = (url: string): LoadFnOutput | undefined => {
   const extension = extname(path);
   const always = typed.has(extension);
   if (!always && (!plain.has(extension) || /[\\/]node_modules[\\/]/.test(path))) return undefined;
-  const result = transformSource(readFileSync(path, "utf8"), path, { name: displayName(path), always, jsx: "react-jsx" });
+  const result = transformed(path, always);
   return result ? { format: "module", source: withMap(result.code, result.map), shortCircuit: true } : undefined;
+};
+
+const transformed = (path: string, always: boolean): TransformResult | null => {
+  try {
+    return transformSource(readFileSync(path, "utf8"), path, { name: displayName(path), always, jsx: "react-jsx" });
+  } catch (error) {
+    // Where the transform noticed it helps nobody; the stack is the place in the user's file.
+    if (error instanceof IndexicalError && error.span) error.stack = `${error.name}: ${error.message}\n    at ${path}:${error.span.line}:${error.span.column}`;
+    throw error;
+  }
 };
 
 const withMap = (code: string, map: SourceMap): string =>

@@ -23,6 +23,13 @@ const lifted: ReadonlyMap<ts.SyntaxKind, string> = new Map([
   [K.ExclamationEqualsEqualsToken, "ne"],
 ]);
 
+const equalities: ReadonlySet<ts.SyntaxKind> = new Set([
+  K.EqualsEqualsToken,
+  K.EqualsEqualsEqualsToken,
+  K.ExclamationEqualsToken,
+  K.ExclamationEqualsEqualsToken,
+]);
+
 const liftedUnary: ReadonlyMap<ts.SyntaxKind, string> = new Map([
   [K.MinusToken, "neg"],
   [K.PlusToken, "plus"],
@@ -109,8 +116,8 @@ export class Quoter {
     if (operator === K.AmpersandAmpersandToken) return this.#call("and", [a, this.#later(right)], node, operatorToken);
     if (operator === K.BarBarToken) return this.#call("or", [a, this.#later(right)], node, operatorToken);
     const b = this.#expression(right);
-    // A symbolic value is never null, so `??` chooses correctly as it stands, and stays lazy.
-    if (operator === K.QuestionQuestionToken) return this.#f.updateBinaryExpression(node, a, operatorToken, b);
+    // A symbolic value is never null or undefined: these ask about static values, and JavaScript's answer is right.
+    if (operator === K.QuestionQuestionToken || (equalities.has(operator) && (isNothing(left) || isNothing(right)))) return this.#f.updateBinaryExpression(node, a, operatorToken, b);
     const name = lifted.get(operator);
     if (name) return this.#call(name, [a, b], node, operatorToken);
     return this.#call("plain", [this.#f.createStringLiteral(operatorToken.getText()), a, b], node, operatorToken);
@@ -235,6 +242,8 @@ const memberOf = (callee: ts.Expression): { object: ts.Expression; name: string;
   }
   return undefined;
 };
+
+const isNothing = (node: ts.Expression): boolean => node.kind === K.NullKeyword || (ts.isIdentifier(node) && node.text === "undefined");
 
 /** The name of a parameter as the source spells it, without its type. */
 const parameterName = ({ dotDotDotToken, name, initializer }: ts.ParameterDeclaration): string =>
