@@ -1,0 +1,10 @@
+export { affineOf, axisCodes, columnLengths, orientationOf, type Affine, type AxisCodes, type Orientation } from "./affine.js";
+export { formatOf, readArray, readArrays, writeArrays, ONLY, type ArrayFormat, type WriteOptions } from "./arrays.js";
+export { gunzip, gzip, isGzip } from "./gzip.js";
+export { DEFAULT_MAX_BYTES, type Limits } from "./inflate.js";
+export { readLayersModel, shardNames, type ActivationLayer, type BatchNormLayer, type Conv3dLayer, type Layer, type LayersModel } from "./layers-model.js";
+export { dtypeOf, elementCount, ndarray, permute, toFloat32, toFloat64, type Arrays, type DType, type NdArray, type TypedArray } from "./ndarray.js";
+export { fromIjk, readNifti, toIjk, toKji, writeNifti, type NiftiContent, type NiftiOptions, type VolumeImage, type VoxelArray } from "./nifti.js";
+export { isNifti, readNiftiHeader, type NiftiHeader } from "./nifti-header.js";
+export { isNpy, openNpz, readNpy, readNpz, writeNpy, writeNpz, type Npz } from "./npy.js";
+export { isSafetensors, openSafetensors, readSafetensors, writeSafetensors, type Safetensors, type SafetensorsEntry } from "./safetensors.js";
