@@ -3,11 +3,11 @@ import { transformSource } from "../../src/dsl/transform/index.js";
 /** A module whose last expression is `fn(<text>)`; the quoted function starts in line 2, column 4. */
 export const quotedModule = (text: string): string => `import { fn, sum, tensor } from "indexical"; import * as ix from "indexical";\nfn(${text});\n`;
 
-/** What `fn(text)` becomes, without `fn(...)` around it and with the places left out. */
+/** What `fn(text)` becomes, without `fn(...)` around it, the places and the hints for bundlers. */
 export const quoted = (text: string): string => {
   const code = transformSource(quotedModule(text), "a.ts")?.code ?? "";
   const lifted = /^\/\* @__PURE__ \*\/ fn\(([\s\S]*)\);\n$/m.exec(code)?.[1] ?? code;
-  return lifted.replace(/, \d{6,}\)/g, ")");
+  return lifted.replace(/, \d{6,}\)/g, ")").replaceAll("/* @__PURE__ */ ", "");
 };
 
 /** The same for the body of `(a, b, c) => body`. */

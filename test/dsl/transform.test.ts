@@ -107,7 +107,7 @@ export const local = (tensor: Function) => tensor((i: number) => i + 1);
       import { shape } from "./shape.js";
       export const dot = (x, w, n) => {
           const extents = shape(x, n * 2);
-          return /* @__PURE__ */ tensor(extents, $q.lift((i) => $q.call(sum, [$q.lift((c) => $q.mul($q.call(x, [i, c], 589840), $q.call(w, [c], 589850), 589848), ["c"], 589833)], 589829), ["i"], 524314));
+          return /* @__PURE__ */ tensor(extents, /* @__PURE__ */ $q.lift((i) => $q.call(sum, [$q.lift((c) => $q.mul($q.call(x, [i, c], 589840), $q.call(w, [c], 589850), 589848), ["c"], 589833)], 589829), ["i"], 524314));
       };
       export const local = (tensor) => tensor((i) => i + 1);
       "
@@ -118,7 +118,7 @@ export const local = (tensor: Function) => tensor((i: number) => i + 1);
     const result = code('import { fn } from "indexical";\n\n  fn((a) =>\n      a.at(1)\n\t+ Math.abs(a));');
     const at = (line: number, column: number): number => line * 65536 + column;
     expect(result).toContain(
-      `fn($q.lift((a) => $q.add($q.method(a, "at", [1], ${at(4, 9)}), $q.math("abs", [a], ${at(5, 4)}), ${at(5, 2)}), ["a"], ${at(3, 6)}))`,
+      `fn(/* @__PURE__ */ $q.lift((a) => $q.add($q.method(a, "at", [1], ${at(4, 9)}), $q.math("abs", [a], ${at(5, 4)}), ${at(5, 2)}), ["a"], ${at(3, 6)}))`,
     );
   });
 

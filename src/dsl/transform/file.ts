@@ -19,13 +19,12 @@ export const quoteFile = (file: ts.SourceFile, context: ts.TransformationContext
     depth++;
     const call = ts.visitEachChild(node, argument, context);
     depth--;
-    // Lets bundlers drop definitions that nobody uses: a quoting form has no effect but its value.
-    return depth === 0 && call !== node ? ts.addSyntheticLeadingComment(call, ts.SyntaxKind.MultiLineCommentTrivia, " @__PURE__ ") : call;
+    return depth === 0 && call !== node ? pure(call) : call;
   };
 
   /** Quotes an argument that is an arrow function, also behind parentheses, types or a choice. */
   const quoteArgument = (node: ts.Expression): ts.Node => {
-    if (ts.isArrowFunction(node)) return quoter.lift(node);
+    if (ts.isArrowFunction(node)) return pure(quoter.lift(node));
     if (ts.isFunctionExpression(node)) return refuse("quote-function", node, source);
     if (bare(node) !== node) return ts.visitEachChild(node, (child) => quoteArgument(child as ts.Expression), context);
     if (ts.isConditionalExpression(node)) {
@@ -64,14 +63,16 @@ const withRuntime = (
   );
   const lines = source.lines().map(([line, text]) => f.createPropertyAssignment(f.createStringLiteral(String(line)), f.createStringLiteral(text)));
   const create = f.createCallExpression(f.createIdentifier(site), undefined, [f.createStringLiteral(source.name), f.createObjectLiteralExpression(lines)]);
-  ts.addSyntheticLeadingComment(create, ts.SyntaxKind.MultiLineCommentTrivia, " @__PURE__ ");
-  const declaration = f.createVariableDeclaration(runtime, undefined, undefined, create);
+  const declaration = f.createVariableDeclaration(runtime, undefined, undefined, pure(create));
   const declare = f.createVariableStatement(undefined, f.createVariableDeclarationList([declaration], ts.NodeFlags.Const));
   const first = file.statements.findIndex((statement) => !(ts.isExpressionStatement(statement) && ts.isStringLiteral(statement.expression)));
   const at = first < 0 ? file.statements.length : first;
   const statements = [...file.statements.slice(0, at), importSite, declare, ...file.statements.slice(at)];
   return f.updateSourceFile(file, ts.setTextRange(f.createNodeArray(statements), file.statements));
 };
+
+/** Lets bundlers drop a call whose value nobody uses: quoting has no effect but its value. */
+const pure = <T extends ts.Node>(call: T): T => ts.addSyntheticLeadingComment(call, ts.SyntaxKind.MultiLineCommentTrivia, " @__PURE__ ");
 
 /** `base`, or `base` with a number when the file already uses that name. */
 const freshName = (base: string, file: ts.SourceFile): string => {
