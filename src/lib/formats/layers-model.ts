@@ -76,7 +76,7 @@ export const readLayersModel = (model: Uint8Array, shards: ReadonlyMap<string, U
   const first = record(chain[0]?.["config"] ?? {}, "the first layer");
   return {
     name: Array.isArray(inner) ? "" : String(record(inner, "config")["name"] ?? ""),
-    inputShape: Array.isArray(first["batch_input_shape"]) ? (first["batch_input_shape"] as (number | null)[]) : undefined,
+    inputShape: first["batch_input_shape"] === undefined ? undefined : list(first["batch_input_shape"], "batch_input_shape").map((extent) => (extent === null ? null : real(extent, "an extent of batch_input_shape"))),
     layers: chain.flatMap((layer) => readLayer(layer, weights)),
   };
 };
@@ -94,6 +94,7 @@ const parse = (bytes: Uint8Array): Json => {
 
 const record = (value: unknown, what: string): Json => (typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : bad(`${what} is not an object`));
 const list = (value: unknown, what: string): readonly unknown[] => (Array.isArray(value) ? value : bad(`${what} is not a list`));
+const real = (value: unknown, what: string): number => (typeof value === "number" && Number.isFinite(value) ? value : bad(`${what} is not a number`));
 const text = (value: unknown, what: string): string => (typeof value === "string" ? value : bad(`${what} is not text`));
 
 const groupsOf = (json: Json): { paths: string[]; weights: readonly unknown[] }[] =>
@@ -128,8 +129,8 @@ const readWeight = ({ name, shape, dtype, quantization }: Json, bytes: Uint8Arra
   if (!known) refuse("format-layers-unsupported", `the weight ${String(name)} is of type ${String(dtype)}${quantization === undefined ? "" : `, stored as ${String(stored)}`}`);
   const type = types[stored as string];
   const array = decodeElements(bytes, type, extents);
-  const factor = Number(scale);
-  const offset = Number(min);
+  const factor = real(scale, `the scale of ${String(name)}`);
+  const offset = real(min, `the min of ${String(name)}`);
   const data = type === "float32" || type === "float16" ? toFloat32(array) : Float32Array.from(array.data as Uint8Array, (value) => value * factor + offset);
   return { array: ndarray(data, extents), size: elementCount(extents) * itemSize[type] };
 };
@@ -166,15 +167,15 @@ const readLayer = (layer: Json, weights: ReadonlyMap<string, NdArray>): Layer[] 
       return activation(name, config["max_value"] === 6 ? "relu6" : "relu");
     }
     case "LeakyReLU":
-      return activation(name, "leaky_relu", Number(config["alpha"] ?? config["negative_slope"] ?? 0.3));
+      return activation(name, "leaky_relu", real(config["alpha"] ?? config["negative_slope"] ?? 0.3, `the slope of layer ${name}`));
     case "ELU":
-      return activation(name, "elu", Number(config["alpha"] ?? 1));
+      return activation(name, "elu", real(config["alpha"] ?? 1, `alpha of layer ${name}`));
     case "Softmax":
       return activation(name, "softmax");
     case "BatchNormalization": {
       const gamma = config["scale"] === false ? undefined : weight("gamma");
       const beta = config["center"] === false ? undefined : weight("beta");
-      return [{ kind: "batchNorm", name, gamma, beta, mean: weight("moving_mean"), variance: weight("moving_variance"), epsilon: Number(config["epsilon"] ?? 1e-3) }];
+      return [{ kind: "batchNorm", name, gamma, beta, mean: weight("moving_mean"), variance: weight("moving_variance"), epsilon: real(config["epsilon"] ?? 1e-3, `epsilon of layer ${name}`) }];
     }
     default:
       return unsupported(name, className);
@@ -203,7 +204,7 @@ const convolution = (name: string, config: Json, weight: (part: string) => NdArr
     strides: triple(config["strides"], `strides of layer ${name}`),
     dilation: triple(config["dilation_rate"], `dilation_rate of layer ${name}`),
     padding,
-    groups: Number(config["groups"] ?? 1),
+    groups: triple(config["groups"] ?? 1, `groups of layer ${name}`)[0],
   };
 };
 

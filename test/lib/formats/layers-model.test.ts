@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readLayersModel, shardNames, type Conv3dLayer } from "../../../src/lib/formats/layers-model.js";
 import { readLayersModelFile } from "../../../src/lib/formats/node.js";
@@ -78,4 +79,24 @@ describe("readLayersModel", () => {
     for (const path of ["../w.bin", "/etc/passwd", "a/../../w", "http://x/w", "C:\\w"]) expect(refusal(() => shardNames(model([], [], "Sequential", [path])))).toBe("format-layers-model");
     expect(refusal(() => shardNames(new TextEncoder().encode("not json")))).toBe("format-layers-model");
   });
+});
+
+/** Replaces the value at the n-th place of a JSON tree, counted depth first. */
+const replaced = (value: unknown, at: { left: number }, by: unknown): unknown => {
+  if (at.left-- === 0) return by;
+  if (Array.isArray(value)) return value.map((part) => replaced(part, at, by));
+  if (typeof value === "object" && value !== null) return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, replaced(part, at, by)]));
+  return value;
+};
+
+test("a model with anything anywhere is read or refused", () => {
+  const good: unknown = JSON.parse(readFileSync(new URL("model.json", meshnet), "utf8"));
+  const shards = new Map([["group1-shard1of1.bin", new Uint8Array(readFileSync(new URL("group1-shard1of1.bin", meshnet)))]]);
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 700 }), fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(-1, 0, 1e300, "__proto__", "constructor", null, [], {})), (left, by) => {
+      const bytes = new TextEncoder().encode(JSON.stringify(replaced(good, { left }, by)));
+      expect(refusal(() => readLayersModel(bytes, shards))).toMatch(/^(accepted|format-[a-z-]+)$/);
+    }),
+    { numRuns: 600 },
+  );
 });
