@@ -103,7 +103,7 @@ const buildTypes = (sources) => {
 
 /** Brings dist/ up to date; the messages of what could not be built, empty when all is well. */
 export const build = async ({ types = true } = {}) => {
-  const sources = filesUnder(src).filter((file) => /\.ts$/.test(file) && !/\.d\.ts$/.test(file));
+  const sources = filesUnder(src).filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"));
   const [declarations, javaScript] = await Promise.all([types ? buildTypes(sources) : [], buildJavaScript(sources)]);
   return [...javaScript, ...declarations];
 };

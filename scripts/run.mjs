@@ -1,14 +1,15 @@
-// node scripts/run.mjs FILE ...ARGUMENTS: runs a TypeScript program of this repository; installs and builds what is missing.
+// node scripts/run.mjs FILE ...ARGUMENTS: runs a program of this repository; installs and builds what is missing.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { ensure, root } from "./ensure.mjs";
 
-/** Runs `file` (relative to the root) with the loader, and ends as it ends. */
+/** Runs `file` (relative to the root; TypeScript with the loader, a built file as it is), and ends as it ends. */
 export const run = async (file, args) => {
   ensure();
   const { buildOrExit } = await import("./build.mjs");
   await buildOrExit({ types: false });
-  const child = spawn(process.execPath, ["--import", "./dist/register.js", file, ...args], { cwd: root, stdio: "inherit" });
+  const loader = file.endsWith(".ts") ? ["--import", "./dist/register.js"] : [];
+  const child = spawn(process.execPath, [...loader, file, ...args], { cwd: root, stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
   child.on("close", (status) => process.exit(status ?? 1));
 };

@@ -53,7 +53,11 @@ const resolveNow = (specifier: string, context: ResolveHookContext, next: NextRe
 };
 
 /** The resolve hook, for a thread of hooks. */
-export const resolve = async (specifier: string, context: ResolveHookContext, next: NextResolve<Promise<ResolveFnOutput>>): Promise<ResolveFnOutput> => {
+export const resolve = async (
+  specifier: string,
+  context: ResolveHookContext,
+  next: NextResolve<Promise<ResolveFnOutput>>,
+): Promise<ResolveFnOutput> => {
   if (options.ownCopy && isOwn(specifier)) return next(specifier, fromHere(context));
   try {
     return await next(specifier, context);
@@ -114,7 +118,8 @@ const transformed = (path: string, always: boolean): TransformResult | null => {
     return transformSource(readFileSync(path, "utf8"), path, { name: displayName(path), always, jsx: "react-jsx" });
   } catch (error) {
     // Where the transform noticed it helps nobody; the stack is the place in the user's file.
-    if (error instanceof IndexicalError && error.span) error.stack = `${error.name}: ${error.message}\n    at ${path}:${error.span.line}:${error.span.column}`;
+    if (error instanceof IndexicalError && error.span)
+      error.stack = `${error.name}: ${error.message}\n    at ${path}:${error.span.line}:${error.span.column}`;
     throw error;
   }
 };

@@ -180,7 +180,10 @@ describe("options", () => {
   });
 
   test("modules", async () => {
-    writeFileSync(file("renamed.ts"), 'import { counts, fn } from "./language.js";\nexport const result = [fn((a: number) => a + 1)(1), counts.add];');
+    writeFileSync(
+      file("renamed.ts"),
+      'import { counts, fn } from "./language.js";\nexport const result = [fn((a: number) => a + 1)(1), counts.add];',
+    );
     const modules = (specifier: string): boolean => specifier === "./language.js";
     const { code } = await bundleWithEsbuild({ entryPoints: [file("renamed.ts")], plugins: [esbuild({ modules })] });
     expect((await load(code)).result).toEqual([2, 1]);

@@ -47,19 +47,28 @@ afterAll(() => {
 });
 
 test("runs TypeScript with quoted code, wherever it is", () => {
-  write("user/main.ts", 'import { fn, name } from "indexical";\nimport { lib } from "indexical/lib";\nenum E { A = 3 }\nconst f = fn((v: number): number => v + E.A);\nconsole.log(f(4), (f as unknown as { lifted: string }).lifted, name, lib);\n');
+  write(
+    "user/main.ts",
+    'import { fn, name } from "indexical";\nimport { lib } from "indexical/lib";\nenum E { A = 3 }\nconst f = fn((v: number): number => v + E.A);\nconsole.log(f(4), (f as unknown as { lifted: string }).lifted, name, lib);\n',
+  );
   expect(run("main.ts")).toEqual(expect.objectContaining({ stdout: "7 main.ts own lib\n", stderr: "", status: 0 }));
 });
 
 test("lifts JavaScript that imports the language, and leaves other JavaScript to Node", () => {
-  write("user/main.mjs", 'import { fn } from "indexical";\nimport { same } from "./plain.mjs";\nimport old from "./old.cjs";\nconsole.log(fn((v) => v + 1).lifted, same((v) => v).lifted, old);\n');
+  write(
+    "user/main.mjs",
+    'import { fn } from "indexical";\nimport { same } from "./plain.mjs";\nimport old from "./old.cjs";\nconsole.log(fn((v) => v + 1).lifted, same((v) => v).lifted, old);\n',
+  );
   write("user/plain.mjs", "export const same = (f) => f;");
   write("user/old.cjs", "module.exports = 42;");
   expect(run("main.mjs")).toEqual(expect.objectContaining({ stdout: "main.mjs undefined 42\n", stderr: "", status: 0 }));
 });
 
 test("finds TypeScript behind .js, no extension, and a folder", () => {
-  write("user/imports.ts", 'import { a } from "./parts/a.js";\nimport { b } from "./parts/b";\nimport { c } from "./parts/c.mjs";\nimport { d } from "./parts";\nimport { e } from "./parts/e.js";\nconsole.log(a, b, c, d, e);\n');
+  write(
+    "user/imports.ts",
+    'import { a } from "./parts/a.js";\nimport { b } from "./parts/b";\nimport { c } from "./parts/c.mjs";\nimport { d } from "./parts";\nimport { e } from "./parts/e.js";\nconsole.log(a, b, c, d, e);\n',
+  );
   write("user/parts/a.ts", 'export const a: string = "a";');
   write("user/parts/b.ts", 'export const b: string = "b";');
   write("user/parts/c.mts", 'export const c: string = "c";');
@@ -70,12 +79,18 @@ test("finds TypeScript behind .js, no extension, and a folder", () => {
 });
 
 test("what is nowhere stays not found", () => {
-  write("user/missing.ts", 'for (const x of ["./nowhere.js", "nopackage", "indexical/nothing"]) await import(x).catch((e) => console.log(e.code));\n');
+  write(
+    "user/missing.ts",
+    'for (const x of ["./nowhere.js", "nopackage", "indexical/nothing"]) await import(x).catch((e) => console.log(e.code));\n',
+  );
   expect(run("missing.ts").stdout).toBe("ERR_MODULE_NOT_FOUND\nERR_MODULE_NOT_FOUND\nERR_PACKAGE_PATH_NOT_EXPORTED\n");
 });
 
 test("stack traces show the source", () => {
-  write("user/stack.ts", 'import { fn } from "indexical";\ninterface Gone {\n  a: number;\n}\nexport const f = fn((v: number) =>\n  v + ("fail" as never));\ntry { f(1); } catch (e) { console.log((e as Error).stack); }\n');
+  write(
+    "user/stack.ts",
+    'import { fn } from "indexical";\ninterface Gone {\n  a: number;\n}\nexport const f = fn((v: number) =>\n  v + ("fail" as never));\ntry { f(1); } catch (e) { console.log((e as Error).stack); }\n',
+  );
   expect(run("stack.ts").stdout).toMatch(/stack\.ts:6:3\)?\n.*stack\.ts:7:7/);
 });
 
@@ -85,7 +100,9 @@ test("a refusal shows the place and the remedy, and its fields survive", () => {
   expect(run("catches.ts").stdout).toBe("IndexicalError quote-if 3 Write `condition ? a : b`.\n");
   const { stderr, status } = run("refused.ts");
   expect(status).toBe(1);
-  expect(stderr).toContain("`if` cannot be lifted [quote-if]\n  at refused.ts:3:3\n  3 |   if (v > 3) return 1;\n        ^\n  Write `condition ? a : b`.\n");
+  expect(stderr).toContain(
+    "`if` cannot be lifted [quote-if]\n  at refused.ts:3:3\n  3 |   if (v > 3) return 1;\n        ^\n  Write `condition ? a : b`.\n",
+  );
   expect(stderr).toMatch(/at .*refused\.ts:3:3\n/);
   expect(stderr).not.toContain("quoteArgument");
 });

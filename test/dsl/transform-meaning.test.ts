@@ -15,7 +15,11 @@ const lifted = (text: string): Quoted => {
   const code = transformSource(quotedModule(text), "a.js")?.code ?? "";
   const body = code.replace(/^import .*$/gm, "").replace(/^(\/\* @__PURE__ \*\/ fn)/m, "return $1");
   const names = ["$site", "fn", ...Object.keys(scope)];
-  return new Function(...names, body)(() => plainRuntime, (f: Quoted) => f, ...Object.values(scope)) as Quoted;
+  return new Function(...names, body)(
+    () => plainRuntime,
+    (f: Quoted) => f,
+    ...Object.values(scope),
+  ) as Quoted;
 };
 
 const { expression } = fc.letrec<{ expression: string; operand: string }>((tie) => {
@@ -47,7 +51,9 @@ const { expression } = fc.letrec<{ expression: string; operand: string }>((tie) 
       fc.tuple(e, e).map(([x, y]) => `(() => { const { q, r = q + 1 } = { q: ${x} }; return r + ${y}; })()`),
       e.map((x) => `(none ?? (${x}))`),
       e.map((x) => `(none?.p ?? { v: ${x} }.v)`),
-      fc.tuple(fc.constantFrom("none", "null", "a"), fc.constantFrom("==", "!=", "===", "!=="), e).map(([x, op, y]) => `(${x} ${op} undefined ? 1 : ${y})`),
+      fc
+        .tuple(fc.constantFrom("none", "null", "a"), fc.constantFrom("==", "!=", "===", "!=="), e)
+        .map(([x, op, y]) => `(${x} ${op} undefined ? 1 : ${y})`),
       e.map((x) => `\`<\${${x}}>\`.length`),
     ),
   };

@@ -68,8 +68,18 @@ test.each([
   ['(a) => @Math["random"]()', "quote-random", "`Math.random` has no reproducible meaning", "Write `uniform(seed, ...indices)`."],
   ["(a) => a.map(@Math.random)", "quote-random", "`Math.random` has no reproducible meaning", "Write `uniform(seed, ...indices)`."],
   ['(a) => @import("x")', "quote-import", "`import(...)` cannot be lifted", "Import the module at the top of the file."],
-  ["(a) => ({ @b() { return a; } })", "quote-member", "an object in quoted code has plain properties only", "Write `name: value`, or `name: (i) => ...` for a function."],
-  ["(a) => ({ @get b() { return a; } })", "quote-member", "an object in quoted code has plain properties only", "Write `name: value`, or `name: (i) => ...` for a function."],
+  [
+    "(a) => ({ @b() { return a; } })",
+    "quote-member",
+    "an object in quoted code has plain properties only",
+    "Write `name: value`, or `name: (i) => ...` for a function.",
+  ],
+  [
+    "(a) => ({ @get b() { return a; } })",
+    "quote-member",
+    "an object in quoted code has plain properties only",
+    "Write `name: value`, or `name: (i) => ...` for a function.",
+  ],
   ["(a) => @{ }", "quote-return", returns, early],
   ["(a) => { @const b = a; }", "quote-return", returns, early],
   ["(a) => { @return; }", "quote-return", returns, early],
@@ -80,7 +90,12 @@ test.each([
   ["(a) => { @enum E {} return a; }", "quote-statement", "this statement cannot be lifted", shape],
   ["(a) => { @x: while (a) {} return a; }", "quote-statement", "this statement cannot be lifted", shape],
   ["(a = @new B()) => a", "quote-new", "`new` cannot be lifted", outside],
-  ["(a) => { const { [@this.b]: c = 1 } = a; return c; }", "quote-this", "`this` has no meaning in quoted code", "Bind what it holds with `const` outside the quoted function."],
+  [
+    "(a) => { const { [@this.b]: c = 1 } = a; return c; }",
+    "quote-this",
+    "`this` has no meaning in quoted code",
+    "Bind what it holds with `const` outside the quoted function.",
+  ],
 ])("%s", (marked, code, message, remedy) => {
   const text = marked.replace("@", "");
   const line = `fn(${text});`;

@@ -64,7 +64,9 @@ describe("each construct of quoted code", () => {
   });
 
   test("a block: const bindings, destructuring with quoted defaults, one return", () => {
-    expect(quotedBody("{ type T = number; const d: T = a + 1, [e, { f = b * 2 }] = c as any;; return d; }")).toMatchInlineSnapshot(`"{  const d = $q.add(a, 1), [e, { f = $q.mul(b, 2) }] = c; ; return d; }"`);
+    expect(quotedBody("{ type T = number; const d: T = a + 1, [e, { f = b * 2 }] = c as any;; return d; }")).toMatchInlineSnapshot(
+      `"{  const d = $q.add(a, 1), [e, { f = $q.mul(b, 2) }] = c; ; return d; }"`,
+    );
   });
 
   test("parameters keep the text that the source gives them, without types", () => {
@@ -79,7 +81,9 @@ describe("each construct of quoted code", () => {
   });
 
   test("arrow functions inside quoted code are quoted too", () => {
-    expect(quoted("(a) => (b) => { const f = (c) => c + b; return f(a); }")).toMatchInlineSnapshot(`"$q.lift((a) => $q.lift((b) => { const f = $q.lift((c) => $q.add(c, b), ["c"]); return $q.call(f, [a]); }, ["b"]), ["a"])"`);
+    expect(quoted("(a) => (b) => { const f = (c) => c + b; return f(a); }")).toMatchInlineSnapshot(
+      `"$q.lift((a) => $q.lift((b) => { const f = $q.lift((c) => $q.add(c, b), ["c"]); return $q.call(f, [a]); }, ["b"]), ["a"])"`,
+    );
   });
 });
 
@@ -182,7 +186,7 @@ describe("which calls quote", () => {
     ["a type specifier", 'import { type fn, sum } from "indexical"; fn((i) => i);'],
     ["other functions of the language", 'import { fn, pad } from "indexical"; pad((i) => i);'],
     ["other members of a namespace", 'import * as ix from "indexical"; ix.pad((i) => i); other.fn((i) => i);'],
-    ["text that only looks like an import", 'const s = \'import { fn } from "indexical"\'; fn((i) => i);'],
+    ["text that only looks like an import", "const s = 'import { fn } from \"indexical\"'; fn((i) => i);"],
     ["not an arrow function", 'import { fn } from "indexical"; fn(helper, [(i) => i]);'],
     ["a parameter", 'import { fn } from "indexical"; const f = (fn) => fn((i) => i);'],
     ["a destructured parameter", 'import { fn } from "indexical"; function f({ a: [fn] }) { return fn((i) => i); }'],

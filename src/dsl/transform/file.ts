@@ -15,7 +15,8 @@ export const quoteFile = (file: ts.SourceFile, context: ts.TransformationContext
 
   const visit = (node: ts.Node): ts.Node => {
     if (!ts.isCallExpression(node) || !bindings.isQuotingForm(node.expression)) return ts.visitEachChild(node, visit, context);
-    const argument = (child: ts.Node): ts.Node => (node.arguments.includes(child as ts.Expression) ? quoteArgument(child as ts.Expression) : visit(child));
+    const argument = (child: ts.Node): ts.Node =>
+      node.arguments.includes(child as ts.Expression) ? quoteArgument(child as ts.Expression) : visit(child);
     depth++;
     const call = ts.visitEachChild(node, argument, context);
     depth--;
@@ -47,14 +48,7 @@ export const quoteFile = (file: ts.SourceFile, context: ts.TransformationContext
 };
 
 /** Adds `import { site as $site } from specifier; const $q = $site(name, lines);` before everything but directives. */
-const withRuntime = (
-  file: ts.SourceFile,
-  f: ts.NodeFactory,
-  runtime: string,
-  site: string,
-  specifier: string,
-  source: Source,
-): ts.SourceFile => {
+const withRuntime = (file: ts.SourceFile, f: ts.NodeFactory, runtime: string, site: string, specifier: string, source: Source): ts.SourceFile => {
   const imported = f.createImportSpecifier(false, f.createIdentifier("site"), f.createIdentifier(site));
   const importSite = f.createImportDeclaration(
     undefined,
@@ -62,7 +56,10 @@ const withRuntime = (
     f.createStringLiteral(specifier),
   );
   const lines = source.lines().map(([line, text]) => f.createPropertyAssignment(f.createStringLiteral(String(line)), f.createStringLiteral(text)));
-  const create = f.createCallExpression(f.createIdentifier(site), undefined, [f.createStringLiteral(source.name), f.createObjectLiteralExpression(lines)]);
+  const create = f.createCallExpression(f.createIdentifier(site), undefined, [
+    f.createStringLiteral(source.name),
+    f.createObjectLiteralExpression(lines),
+  ]);
   const declaration = f.createVariableDeclaration(runtime, undefined, undefined, pure(create));
   const declare = f.createVariableStatement(undefined, f.createVariableDeclarationList([declaration], ts.NodeFlags.Const));
   const first = file.statements.findIndex((statement) => !(ts.isExpressionStatement(statement) && ts.isStringLiteral(statement.expression)));

@@ -91,7 +91,10 @@ export class Quoter {
       return ts.visitEachChild(node, (child) => (child === node.expression ? this.#quoteNode(child) : child), this.#context);
     }
     if (ts.isObjectLiteralExpression(node)) {
-      return f.updateObjectLiteralExpression(node, this.#list(node.properties, (property) => this.#property(property)));
+      return f.updateObjectLiteralExpression(
+        node,
+        this.#list(node.properties, (property) => this.#property(property)),
+      );
     }
     if (ts.isTemplateExpression(node)) {
       const spans = this.#list(node.templateSpans, (span) => f.updateTemplateSpan(span, this.#expression(span.expression), span.literal));
@@ -117,7 +120,8 @@ export class Quoter {
     if (operator === K.BarBarToken) return this.#call("or", [a, this.#later(right)], node, operatorToken);
     const b = this.#expression(right);
     // A symbolic value is never null or undefined: these ask about static values, and JavaScript's answer is right.
-    if (operator === K.QuestionQuestionToken || (equalities.has(operator) && (isNothing(left) || isNothing(right)))) return this.#f.updateBinaryExpression(node, a, operatorToken, b);
+    if (operator === K.QuestionQuestionToken || (equalities.has(operator) && (isNothing(left) || isNothing(right))))
+      return this.#f.updateBinaryExpression(node, a, operatorToken, b);
     const name = lifted.get(operator);
     if (name) return this.#call(name, [a, b], node, operatorToken);
     return this.#call("plain", [this.#f.createStringLiteral(operatorToken.getText()), a, b], node, operatorToken);
@@ -186,7 +190,10 @@ export class Quoter {
       }
     }
     if (!last || !ts.isReturnStatement(last)) return refuse("quote-return", last ?? block, this.#source);
-    return this.#f.updateBlock(block, this.#list(block.statements, (statement) => this.#statement(statement)));
+    return this.#f.updateBlock(
+      block,
+      this.#list(block.statements, (statement) => this.#statement(statement)),
+    );
   }
 
   #statement(statement: ts.Statement): ts.Statement {

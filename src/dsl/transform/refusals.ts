@@ -28,7 +28,10 @@ const refusals = {
   "quote-import": ["`import(...)` cannot be lifted", "Import the module at the top of the file."],
   "quote-jsx": ["JSX cannot be lifted", "Build it outside the quoted function."],
   "quote-member": ["an object in quoted code has plain properties only", "Write `name: value`, or `name: (i) => ...` for a function."],
-  "quote-return": ["quoted code returns once, in its last statement", "End the block with `return value;` and choose between values with `condition ? a : b`."],
+  "quote-return": [
+    "quoted code returns once, in its last statement",
+    "End the block with `return value;` and choose between values with `condition ? a : b`.",
+  ],
   "quote-statement": ["this statement cannot be lifted", "Quoted code is `const` bindings followed by one `return`."],
 } as const satisfies Record<string, readonly [message: string, remedy: string]>;
 
