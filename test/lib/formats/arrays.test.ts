@@ -82,7 +82,7 @@ describe("damaged files", () => {
   const survives = (bytes: Uint8Array): void => {
     const started = performance.now();
     expect(refusal(() => readArrays(bytes, "damaged", { maxBytes: 1e8 }))).toMatch(/^(accepted|format-[a-z-]+)$/);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(5000);
   };
 
   test.each(Object.entries(files))("%s: random changes of bytes are read or refused, quickly", (_, good) => {

