@@ -106,6 +106,26 @@ test.each([
   expect(error.span).toEqual({ file: "a.ts", line: 2, column, text: line });
 });
 
+test.each([
+  "const f = (a) => a; fn(@f);",
+  "function f(a) { return a; } fn(@f);",
+  "fn(@f); const f = function (a) { return a; };",
+  "const g = () => { const f = (a) => a; return fn((@f)); };",
+])("a function by its name: %s", (marked) => {
+  const error = refusal(`import { fn } from "indexical";\n${marked.replace("@", "")}`);
+  expect(error.message).toContain("a quoting form sees only the function that is written in its place [quote-name]\n  at a.ts:2:");
+  expect(error.span?.column).toBe(marked.indexOf("@") + 1);
+});
+
+test.each([
+  "const shape = [1]; fn(shape, (a) => a);",
+  "const h = fn((a) => a); fn(h);",
+  "const f = (a) => a; const g = (f) => fn(f);",
+  "import { f } from './f.js'; fn(f);",
+])("not a function that the file writes: %s", (text) => {
+  expect(() => transformSource(`import { fn } from "indexical";\n${text}`, "a.ts")).not.toThrow();
+});
+
 test("JSX", () => {
   const source = 'import { fn } from "indexical";\nfn((a) => <b/>);';
   expect(() => transformSource(source, "a.tsx")).toThrow("JSX cannot be lifted [quote-jsx]\n  at a.tsx:2:11");

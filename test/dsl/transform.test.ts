@@ -137,6 +137,10 @@ export const local = (tensor: Function) => tensor((i: number) => i + 1);
     expect(transformSource(plain, "a.ts", { always: true })?.code).not.toContain("$q");
   });
 
+  test("starts with the same #! line", () => {
+    expect(code('#!/usr/bin/env node\nimport { fn } from "indexical";\nfn((a) => a);')).toMatch(/^#!\/usr\/bin\/env node\nimport \{ site/);
+  });
+
   test("avoids names that the file uses", () => {
     const result = code('import { fn } from "indexical";\nconst $q = 1, $site = 2;\nfn((a) => a + $q);');
     expect(result).toContain('import { site as $site2 } from "indexical";\nconst $q2 = /* @__PURE__ */ $site2(');

@@ -2,6 +2,7 @@ import ts from "typescript";
 import { bare, type Bindings } from "./bindings.js";
 import { Quoter } from "./quote.js";
 import { refuse } from "./refusals.js";
+import { namesFunction } from "./scopes.js";
 import type { Source } from "./source.js";
 
 /**
@@ -27,6 +28,7 @@ export const quoteFile = (file: ts.SourceFile, context: ts.TransformationContext
   const quoteArgument = (node: ts.Expression): ts.Node => {
     if (ts.isArrowFunction(node)) return pure(quoter.lift(node));
     if (ts.isFunctionExpression(node)) return refuse("quote-function", node, source);
+    if (ts.isIdentifier(node) && namesFunction(node)) return refuse("quote-name", node, source);
     if (bare(node) !== node) return ts.visitEachChild(node, (child) => quoteArgument(child as ts.Expression), context);
     if (ts.isConditionalExpression(node)) {
       const { condition, questionToken, whenTrue, colonToken, whenFalse } = node;

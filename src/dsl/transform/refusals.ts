@@ -5,6 +5,10 @@ import type { Source } from "./source.js";
 /** What quoted code cannot contain: the code of the refusal, what was met, and what to write instead. */
 const refusals = {
   "quote-function": ["a `function` cannot be lifted", "Write an arrow function: `(n, c) => ...`."],
+  "quote-name": [
+    "a quoting form sees only the function that is written in its place",
+    "Write the arrow function here, or make it a quoted helper: `const helper = fn((a) => ...)`, called as `(n, c) => helper(n)`.",
+  ],
   "quote-class": ["a class cannot be lifted", "Declare it outside the quoted function."],
   "quote-if": ["`if` cannot be lifted", "Write `condition ? a : b`."],
   "quote-switch": ["`switch` cannot be lifted", "Write `condition ? a : b`, nested for several cases."],

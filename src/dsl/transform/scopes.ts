@@ -13,6 +13,22 @@ export const isTopLevel = (identifier: ts.Identifier): boolean => {
   return true;
 };
 
+/** Is `identifier` the name of a function that its file defines (`const f = () => ...`, `function f() ...`)? */
+export const namesFunction = (identifier: ts.Identifier): boolean => {
+  const name = identifier.text;
+  let scope: ts.Node = identifier.parent;
+  while (!ts.isSourceFile(scope) && !declaredBy(scope).has(name)) scope = scope.parent;
+  const statements = ts.isSourceFile(scope) || ts.isBlock(scope) || ts.isModuleBlock(scope) ? scope.statements : [];
+  return statements.some((statement) => {
+    if (ts.isFunctionDeclaration(statement)) return statement.name?.text === name;
+    if (!ts.isVariableStatement(statement)) return false;
+    return statement.declarationList.declarations.some(
+      ({ name: declared, initializer }) =>
+        initializer && ts.isIdentifier(declared) && declared.text === name && (ts.isArrowFunction(initializer) || ts.isFunctionExpression(initializer)),
+    );
+  });
+};
+
 /** The values that a scope itself declares (not its inner scopes); empty for nodes that are no scope. */
 export const declaredBy = (scope: ts.Node): ReadonlySet<string> => {
   const known = cache.get(scope);
