@@ -133,19 +133,15 @@ const extremum = (kind: "min" | "max", of: readonly Affine[]): Affine => {
     const [t] = a.terms;
     return a.terms.length === 1 && a.constant === 0 && t!.coefficient === 1 && t!.atom.kind === kind ? t!.atom.of : [a];
   });
-  // One that another always beats plays no part.
-  const kept = flat.filter(
-    (a, i) =>
-      !flat.some((b, j) => {
-        if (i === j) return false;
-        const d = interval(kind === "min" ? subtract(a, b) : subtract(b, a));
-        return d.low > d.high ? j < i : d.low > 0 || (d.low === 0 && (a.key !== b.key || j < i));
-      }),
-  );
-  if (kept.length === 0) return flat[0]!;
+  // One that another always beats plays no part; one at a time, since two that are always equal beat each other.
+  const kept = flat.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  for (let i = kept.length - 1; i >= 0; i--) {
+    const a = kept[i]!;
+    const beaten = kept.some((b, j) => i !== j && interval(kind === "min" ? subtract(a, b) : subtract(b, a)).low >= 0);
+    if (beaten) kept.splice(i, 1);
+  }
   if (kept.length === 1) return kept[0]!;
-  const sorted = [...kept].sort((a, b) => (a.key < b.key ? -1 : 1));
-  return atomAffine({ kind, key: `${kind}(${sorted.map((a) => a.key).join(",")})`, of: sorted });
+  return atomAffine({ kind, key: `${kind}(${kept.map((a) => a.key).join(",")})`, of: kept });
 };
 
 export const minimum = (...of: readonly Affine[]): Affine => extremum("min", of);
