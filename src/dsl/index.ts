@@ -10,7 +10,7 @@ export {
 export { site, markQuotable } from "./quote.js";
 export { argmax, erf, fn, max, mean, min, prod, scalar, sigmoid, stopGradient, sum, tensor, uniform } from "./forms.js";
 export { Evaluation, evaluateClosed, float64, floatFunction, staticIndex, type Arithmetic } from "./evaluate.js";
-export { asIndex, exprKey, toIndex } from "./integer.js";
+export { asIndex, exprKey, toIndex, toRational } from "./integer.js";
 export { printAffine, printExpr } from "./print.js";
 export { erfOf, lowbias32, uniformOf } from "./special.js";
 export { broadcast, concat, flip, pad, repeat, reshape, slice, stack, transpose, type Cut, type PadMode, type Width } from "./views.js";

@@ -1,4 +1,4 @@
-import { bareVariable, interval, substitute, visitVariables, integer, type Affine, type Term } from "./affine.js";
+import { bareVariable, gcd, integer, interval, modulo, substitute, visitVariables, type Affine, type Interval, type Term } from "./affine.js";
 import { IndexicalError, place, type Span } from "./errors.js";
 import { visitExpr, type Expr } from "./expr.js";
 import { toIndex } from "./integer.js";
@@ -97,43 +97,95 @@ const contains = (t: Term, v: Variable): boolean => {
 
 /**
  * The largest E such that every value of `v` in [0, E) keeps `a` in [low, high] for all values of the other indices,
- * looking at the end towards which `a` grows with `v`. Undefined when `v` never leaves; may be negative.
+ * looking at the end towards which `a` moves as `v` grows. Undefined when `v` never leaves; may be negative.
  */
 export const largestExtent = (a: Affine, v: Variable, low: number, high: number): number | undefined => {
   const mine = a.terms.filter((t) => contains(t, v));
   if (mine.length === 0) return undefined;
-  if (mine.length > 1) return scan(a, v, low, high);
+  if (mine.length > 1) return several(a, v, low, high);
+  const exits = [leaves(a, v, "high", high), leaves(a, v, "low", low)].filter((e) => e !== undefined);
+  return exits.length > 0 ? Math.min(...exits) : undefined;
+};
+
+type End = "low" | "high";
+
+/** The first value of `v` from which on `a` lies beyond `limit` at one end, for some values of the other indices. */
+const leaves = (a: Affine, v: Variable, end: End, limit: number): number | undefined => {
+  const mine = a.terms.filter((t) => contains(t, v));
+  if (mine.length !== 1) return mine.length === 0 ? undefined : several(a, v, end === "low" ? limit : -Infinity, end === "high" ? limit : Infinity);
   const [{ coefficient: c, atom }] = mine as [Term];
   const rest = interval({ constant: a.constant, terms: a.terms.filter((t) => t !== mine[0]), key: "" });
-  const [least, most] = c > 0 ? [(low - rest.low) / c, (high - rest.high) / c] : [(high - rest.high) / c, (low - rest.low) / c];
-  const [from, to] = [Math.ceil(least), Math.floor(most)];
-  if (Number.isNaN(to) || to === Infinity) return undefined;
+  const inner: End = c > 0 ? end : end === "low" ? "high" : "low";
+  const ratio = (limit - rest[end]) / c;
+  if (!Number.isFinite(ratio)) return undefined;
+  const last = inner === "high" ? Math.floor(ratio) : Math.ceil(ratio);
   switch (atom.kind) {
     case "variable":
-      return to === -Infinity ? undefined : to + 1;
+      return inner === "high" ? last + 1 : undefined;
     case "floor":
-      return largestExtent(atom.of, v, from * atom.by, to * atom.by + atom.by - 1);
+      return leaves(atom.of, v, inner, inner === "high" ? last * atom.by + atom.by - 1 : last * atom.by);
     case "max":
     case "min": {
-      const others = atom.of.filter((b) => !b.terms.some((t) => contains(t, v)));
-      if (atom.kind === "min" && others.some((b) => interval(b).high <= to)) return undefined;
-      const bounds = atom.of.filter((b) => !others.includes(b)).map((b) => largestExtent(b, v, from, to));
+      const parts = atom.of.filter((b) => b.terms.some((t) => contains(t, v)));
+      const bounds = parts.map((b) => leaves(b, v, inner, last));
       const finite = bounds.filter((b) => b !== undefined);
-      if (atom.kind === "min") return finite.length < bounds.length ? undefined : Math.max(...finite);
-      return finite.length === 0 ? undefined : Math.min(...finite);
+      // Beyond the end as soon as one part is, or only when all are.
+      if ((atom.kind === "max") === (inner === "high")) return finite.length > 0 ? Math.min(...finite) : undefined;
+      const held = atom.of.some((b) => !parts.includes(b) && (inner === "high" ? interval(b).high <= last : interval(b).low >= last));
+      return held || finite.length < bounds.length ? undefined : Math.max(...finite);
     }
     case "data":
       return undefined;
   }
 };
 
-/** Where `v` stands in several atoms, the first value that leaves is looked for. */
-const scan = (a: Affine, v: Variable, low: number, high: number): number | undefined => {
-  for (let u = 0; u <= 4096; u++) {
-    const i = interval(substitute(a, (w) => (w === v ? integer(u) : undefined)));
-    if (i.low < low || i.high > high) return u;
+/** How many values of `v` are looked at where there is no better way. */
+const looked = 4096;
+
+/** Where `v` stands in several terms: `a` repeats itself every `period` values of `v`, `step` higher. */
+const several = (a: Affine, v: Variable, low: number, high: number): number | undefined => {
+  const at = (u: number): Interval => interval(substitute(a, (w) => (w === v ? integer(u) : undefined)));
+  const cycle = cycleOf(a, v);
+  if (!cycle || cycle.period > looked) {
+    let inside = false;
+    for (let u = 0; u <= looked; u++) {
+      const out = at(u).low < low || at(u).high > high;
+      if (out && inside) return u;
+      inside ||= !out;
+    }
+    return undefined;
   }
-  return undefined;
+  const { period, step } = cycle;
+  const values = Array.from({ length: period }, (_, u) => at(u));
+  if (step === 0) {
+    const first = values.findIndex((i) => i.low < low || i.high > high);
+    return first > 0 ? first : undefined;
+  }
+  // Each residue leaves for good after its last value inside; the first to do so bounds `v`.
+  const last = values.map((i, u) => u + period * Math.floor((step > 0 ? high - i.high : i.low - low) / Math.abs(step)));
+  const first = Math.min(...last.map((l, u) => Math.max(l + period, u)));
+  const extent = first > 0 ? first : Math.min(0, Math.max(...last) + 1);
+  return Number.isFinite(extent) ? extent : undefined;
+};
+
+/** `a` at `v + period` is `a` at `v` plus `step`, whatever the other indices; undefined when there is no such period. */
+const cycleOf = (a: Affine, v: Variable): { period: number; step: number } | undefined => {
+  let period = 1;
+  const cycles: { period: number; step: number; coefficient: number }[] = [];
+  for (const t of a.terms) {
+    if (!contains(t, v)) continue;
+    let cycle: { period: number; step: number } | undefined;
+    if (t.atom.kind === "variable") cycle = { period: 1, step: 1 };
+    else if (t.atom.kind === "floor") {
+      const inner = cycleOf(t.atom.of, v);
+      const times = inner && t.atom.by / gcd(t.atom.by, inner.step);
+      cycle = inner && times && { period: inner.period * times, step: (inner.step * times) / t.atom.by };
+    }
+    if (!cycle) return undefined;
+    cycles.push({ ...cycle, coefficient: t.coefficient });
+    period = (period * cycle.period) / gcd(period, cycle.period);
+  }
+  return { period, step: cycles.reduce((sum, c) => sum + c.coefficient * c.step * (period / c.period), 0) };
 };
 
 const rejectCaptured = (body: Expr, own: ReadonlySet<Variable>): void =>

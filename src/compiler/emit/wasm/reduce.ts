@@ -1,0 +1,183 @@
+import { add, extentOf, indexOf, integer, scale, type Affine } from "../../../dsl/index.js";
+import { conditionKey, conjuncts, and } from "../../conditions.js";
+import type { Condition, Reduce } from "../../ir.js";
+import { freeVariables, identityOf, variablesOfCondition } from "../../values.js";
+import { identity, reduces, type Substitution } from "../../schedule/values.js";
+import { f64, i32, v128 } from "./encoder.js";
+import type { Routine, Scope } from "./scope.js";
+import type { Values } from "./values.js";
+
+/**
+ * Writes the loops of reductions. All elements of a tile run in one loop nest, and so do reductions over the same
+ * loops: what they share is loaded once an iteration, and each has its accumulator.
+ */
+export class Reductions {
+  /** Images, in each place of the tile, of one reduction of the kernel, by any of them. */
+  private readonly families = new Map<Reduce, readonly Reduce[]>();
+
+  constructor(
+    private readonly routine: Routine,
+    originals: readonly Reduce[],
+    places: readonly Substitution[],
+  ) {
+    const rest = new Set(originals);
+    for (const first of originals) {
+      if (!rest.has(first)) continue;
+      const together = originals.filter((r) => r === first || (rest.has(r) && sameLoops(r, first) && apart(r, first)));
+      for (const r of together) rest.delete(r);
+      const images = new Set<Reduce>();
+      for (const p of places) {
+        for (const r of together) {
+          const image = p.value(r);
+          if (image.kind === "reduce") images.add(image);
+        }
+      }
+      const family = [...images];
+      for (const r of family) this.families.set(r, family);
+    }
+  }
+
+  /** A local that holds the value of `r`, as a float64 or as a vector. */
+  local(values: Values, r: Reduce, wide: boolean): number {
+    const home = this.routine.home(freeVariables(r));
+    const key = keyOf(r, wide);
+    const known = home.memo.get(key);
+    if (known !== undefined) return known;
+    const family = (this.families.get(r) ?? [r]).filter(
+      (s) => s === r || (values.varies(freeVariables(s)) === wide && this.routine.home(freeVariables(s)) === home && !home.memo.has(keyOf(s, wide))),
+    );
+    this.routine.within(home, () => new Nest(this.routine, values, wide).write(home, family));
+    return home.memo.get(key)!;
+  }
+}
+
+const keyOf = (r: Reduce, wide: boolean): string => `reduce ${wide ? "w" : "s"} ${identity(r)}`;
+
+const sameLoops = (r: Reduce, s: Reduce): boolean => r.loops.length === s.loops.length && r.loops.every((v, i) => v === s.loops[i]);
+
+const apart = (r: Reduce, s: Reduce): boolean => !reduces(r).includes(s) && !reduces(s).includes(r);
+
+/** One loop nest for several reductions, all float64 or all vectors. */
+class Nest {
+  constructor(
+    private readonly routine: Routine,
+    private readonly values: Values,
+    private readonly wide: boolean,
+  ) {}
+
+  write(home: Scope, family: readonly Reduce[]): void {
+    const { routine, wide } = this;
+    const [{ loops }] = family as [Reduce];
+    const accumulators = family.map((r) => this.begin(r));
+    // A guard that all share and that doesn't vary along the lanes leaves the iteration, as far out as it can.
+    const shared = conjuncts(family[0]!.where).filter(
+      (c) => loops.length > 0 && !this.values.varies(variablesOfCondition(c)) && family.every((r) => conjuncts(r.where).some((d) => conditionKey(d) === conditionKey(c))),
+    );
+    const pending = new Set(shared);
+    const closed = new Set(loops);
+    for (const v of loops) {
+      routine.open(v, { constant: extentOf(v) });
+      closed.delete(v);
+      for (const c of pending) {
+        if ([...variablesOfCondition(c)].some((x) => closed.has(x))) continue;
+        pending.delete(c);
+        this.values.condition(c);
+        routine.skipUnless();
+        routine.scope.facts.add(conditionKey(c));
+      }
+    }
+    family.forEach((r, i) => {
+      const own = conjuncts(r.where).filter((c) => !shared.some((d) => conditionKey(d) === conditionKey(c)));
+      this.step(r, and(...own), accumulators[i]!);
+    });
+    for (let i = 0; i < loops.length; i++) routine.close();
+    family.forEach((r, i) => home.memo.set(keyOf(r, wide), this.end(accumulators[i]!)));
+  }
+
+  private begin(r: Reduce): Accumulator {
+    const { routine, wide } = this;
+    const value = routine.local(wide ? v128 : f64);
+    this.push(r.op === "argmax" ? -Infinity : identityOf(r.op));
+    routine.code.set(value);
+    if (r.op !== "argmax") return { value, position: undefined };
+    const position = routine.local(wide ? v128 : i32);
+    routine.code.i32Const(0);
+    if (wide) routine.code.simd("i32x4.splat");
+    routine.code.set(position);
+    return { value, position };
+  }
+
+  private step(r: Reduce, where: Condition, { value, position }: Accumulator): void {
+    const { routine, values, wide } = this;
+    const { code } = routine;
+    if (position !== undefined) {
+      const x = routine.local(wide ? v128 : f64);
+      if (wide) {
+        const take = routine.local(v128);
+        values.vector(r.body);
+        code.tee(x).get(value).simd("f32x4.gt");
+        if (where.kind !== "true") {
+          values.mask(where);
+          code.simd("v128.and");
+        }
+        code.set(take).get(x).get(value).get(take).simd("v128.bitselect").set(value);
+        values.indices.push(flatPosition(r));
+        code.simd("i32x4.splat").get(position).get(take).simd("v128.bitselect").set(position);
+      } else {
+        const take = routine.local(i32);
+        values.scalar(r.body);
+        code.tee(x).get(value).op("f64.gt");
+        if (where.kind !== "true") {
+          values.condition(where);
+          code.op("i32.and");
+        }
+        code.set(take).get(x).get(value).get(take).op("select").set(value);
+        values.indices.push(flatPosition(r));
+        code.get(position).get(take).op("select").set(position);
+      }
+      return;
+    }
+    if (r.op === "argmax") throw new Error("argmax keeps a position");
+    const op = ({ sum: "add", prod: "mul", max: "max", min: "min" } as const)[r.op];
+    code.get(value);
+    if (wide) values.vector(r.body);
+    else values.scalar(r.body);
+    if (where.kind !== "true") {
+      this.push(identityOf(r.op));
+      if (wide) {
+        values.mask(where);
+        code.simd("v128.bitselect");
+      } else {
+        values.condition(where);
+        code.op("select");
+      }
+    }
+    if (wide) code.simd(`f32x4.${op}`);
+    else code.op(`f64.${op}`);
+    code.set(value);
+  }
+
+  private end({ value, position }: Accumulator): number {
+    if (position === undefined) return value;
+    const { routine, wide } = this;
+    routine.code.get(position);
+    if (wide) routine.code.simd("f32x4.convert_i32x4_s");
+    else routine.code.op("f64.convert_i32_s");
+    routine.code.set(value);
+    return value;
+  }
+
+  private push(n: number): void {
+    if (this.wide) this.routine.code.f32x4Const(n, n, n, n);
+    else this.routine.code.f64Const(n);
+  }
+}
+
+interface Accumulator {
+  readonly value: number;
+  /** Where argmax found it. */
+  readonly position: number | undefined;
+}
+
+/** The row-major position in the loops of an argmax. */
+const flatPosition = (r: Reduce): Affine => r.loops.reduce((flat, v) => add(scale(flat, extentOf(v)), indexOf(v)), integer(0));

@@ -1,0 +1,113 @@
+import { evaluateAffine, IndexicalError, negate, printAffine, shift, visitVariables, type Affine, type Variable } from "../dsl/index.js";
+import { always, and, atLeast, not } from "./conditions.js";
+import type { Condition, Program, Read, Value } from "./ir.js";
+import { implies, solve } from "./solve.js";
+import { variablesOf, visitParts } from "./values.js";
+
+/**
+ * Proves every read in bounds under the guards on its path, before anything is rewritten.
+ * @throws read-out-of-range with index values that break it, read-not-proved when neither a proof nor a witness is found.
+ */
+export const proveReads = (program: Program): void => {
+  for (const stage of program.stages) {
+    // Nothing of an empty tensor is ever evaluated.
+    if (stage.shape.includes(0)) continue;
+    for (const piece of stage.pieces) new Prover().prove(piece.body, always);
+  }
+};
+
+class Prover {
+  private readonly done = new Map<Value, Condition[]>();
+
+  prove(v: Value, given: Condition): void {
+    if (given.kind === "false") return;
+    const before = this.done.get(v) ?? [];
+    if (before.some((c) => c === given || c.kind === "true")) return;
+    this.done.set(v, [...before, given]);
+    switch (v.kind) {
+      case "select":
+        this.parts(v.condition, given);
+        this.prove(v.then, and(given, v.condition));
+        this.prove(v.otherwise, and(given, not(v.condition)));
+        return;
+      case "reduce":
+        if (v.loops.some((x) => x.extent === 0)) return;
+        this.prove(v.body, and(given, v.where));
+        return;
+      case "read":
+        this.read(v, given);
+        break;
+      default:
+    }
+    visitParts(v, (w) => this.prove(w, given), (a) => this.inside(a, given));
+  }
+
+  private parts(c: Condition, given: Condition): void {
+    switch (c.kind) {
+      case "true":
+      case "false":
+        return;
+      case "test":
+        this.prove(c.a, given);
+        this.prove(c.b, given);
+        return;
+      case "and": {
+        // Later conjuncts are only looked at when the earlier ones hold.
+        let known = given;
+        for (const d of c.all) {
+          this.parts(d, known);
+          known = and(known, d);
+        }
+        return;
+      }
+      case "or": {
+        let known = given;
+        for (const d of c.all) {
+          this.parts(d, known);
+          known = and(known, not(d));
+        }
+        return;
+      }
+      default:
+        this.inside(c.of, given);
+    }
+  }
+
+  /** Data-dependent indices hold reads of their own. */
+  private inside(a: Affine, given: Condition): void {
+    visitVariables(a, () => {}, (data) => this.prove(data as Value, given));
+  }
+
+  private read(r: Read, given: Condition): void {
+    r.indices.forEach((a, axis) => {
+      const extent = r.source.shape[axis]!;
+      for (const inside of [atLeast(a), atLeast(shift(negate(a), extent - 1))]) {
+        if (inside.kind === "true" || implies(given, inside)) continue;
+        throw this.refusal(r, axis, a, and(given, not(inside)));
+      }
+    });
+  }
+
+  private refusal(r: Read, axis: number, a: Affine, wrong: Condition): IndexicalError {
+    const extent = r.source.shape[axis]!;
+    const name = r.source.kind === "input" ? r.source.name : "the tensor";
+    const what = `axis ${axis} of ${name} has extent ${extent}`;
+    const text = printAffine(a);
+    const remedy = "Use pad, give a smaller shape, or guard the read: condition ? x(...) : 0.";
+    const answer = solve(wrong);
+    if (answer.kind === "some") {
+      const vs = [...new Set([...variablesOf(a), ...answer.witness.keys()])];
+      const at = vs.map((v) => `${v.name} = ${answer.witness.get(v) ?? 0}`).join(", ");
+      const value = printValue(a, answer.witness);
+      return new IndexicalError("read-out-of-range", `${text} is ${value}${at ? ` where ${at}` : ""}, but ${what}`, { span: r.span, remedy });
+    }
+    const data = a.key.includes("d(");
+    return new IndexicalError(
+      "read-not-proved",
+      data ? `the index ${text} depends on data and is not shown to stay inside: ${what}` : `${text} is not proved to stay inside: ${what}`,
+      { span: r.span, remedy: data ? `Clamp it: Math.min(Math.max(index, 0), ${extent - 1}); or guard it: index >= 0 && index < ${extent} ? ... : 0.` : remedy },
+    );
+  }
+}
+
+const printValue = (a: Affine, witness: ReadonlyMap<Variable, number>): number => evaluateAffine(a, (v) => witness.get(v) ?? 0, () => NaN);

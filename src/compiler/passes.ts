@@ -1,0 +1,51 @@
+import { fuse } from "./fuse.js";
+import { proveReads } from "./infer.js";
+import { inline } from "./inline.js";
+import type { Program } from "./ir.js";
+import { lower } from "./lower.js";
+import { split } from "./split.js";
+import type { Traced } from "./trace.js";
+import { verify } from "./verify.js";
+
+export interface Pass {
+  readonly name: string;
+  readonly describe: string;
+  readonly run: (program: Program) => Program;
+}
+
+/** The pipeline, as data. Each pass keeps the meaning of the program. */
+export const passes: readonly Pass[] = [
+  {
+    name: "infer",
+    describe: "proves every read in bounds under its guards",
+    run: (p) => {
+      proveReads(p);
+      return p;
+    },
+  },
+  { name: "inline", describe: "views, light arithmetic and epilogues vanish into their readers; guards are decided; sums are brought to normal form", run: inline },
+  { name: "split", describe: "cuts stages where a guard on their own indices changes truth, and simplifies each piece", run: split },
+  { name: "fuse", describe: "sums that share factors run over the same loops", run: fuse },
+];
+
+export interface PassOptions {
+  /** Called with the program after tracing (`trace`) and after each pass. */
+  readonly onPass?: ((name: string, program: Program) => void) | undefined;
+  /** Checks the program between the passes. */
+  readonly verify?: boolean | undefined;
+}
+
+/** The specialised program. */
+export const runPasses = (traced: Traced, options: PassOptions = {}): Program => {
+  let program = lower(traced);
+  const after = (name: string): void => {
+    if (options.verify) verify(program, name);
+    options.onPass?.(name, program);
+  };
+  after("trace");
+  for (const pass of passes) {
+    program = pass.run(program);
+    after(pass.name);
+  }
+  return program;
+};

@@ -1,0 +1,21 @@
+import { substitute, type Affine } from "../dsl/index.js";
+import type { Read, Value } from "./ir.js";
+import { mapParts, remakeData } from "./values.js";
+
+/** Replaces reads everywhere in `v`, those inside data-dependent indices too; `inLoop` tells a read that is repeated by a reduction. */
+export const replaceReadsDeep = (v: Value, of: (r: Read, inLoop: boolean) => Value | undefined): Value => {
+  const memos = [new Map<Value, Value>(), new Map<Value, Value>()] as const;
+  const go = (w: Value, inLoop: boolean): Value => {
+    const memo = memos[inLoop ? 1 : 0];
+    let known = memo.get(w);
+    if (!known) {
+      const inner = inLoop || w.kind === "reduce";
+      const affine = (a: Affine): Affine => substitute(a, () => undefined, (atom) => remakeData(atom, go(atom.value as Value, true)));
+      known = mapParts(w, (x) => go(x, inner), affine);
+      if (known.kind === "read") known = of(known, inLoop) ?? known;
+      memo.set(w, known);
+    }
+    return known;
+  };
+  return go(v, false);
+};

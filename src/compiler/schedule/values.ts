@@ -1,0 +1,48 @@
+import { substitute, type Affine, type Variable } from "../../dsl/index.js";
+import type { Read, Reduce, Value } from "../ir.js";
+import { freeVariables, mapParts, remakeData, variablesOf, visitValues } from "../values.js";
+
+export const reads = (v: Value): Read[] => {
+  const all: Read[] = [];
+  visitValues(v, (p) => void (p.kind === "read" && all.push(p)));
+  return all;
+};
+
+/** All reductions in a value, an outer one before those inside it. */
+export const reduces = (v: Value): Reduce[] => {
+  const all: Reduce[] = [];
+  visitValues(v, (p) => void (p.kind === "reduce" && all.push(p)));
+  return all;
+};
+
+const ids = new WeakMap<object, number>();
+let nextId = 0;
+
+/** A number for the identity of an object. */
+export const identity = (of: object): number => {
+  let id = ids.get(of);
+  if (id === undefined) ids.set(of, (id = nextId++));
+  return id;
+};
+
+/** A rewriter of values and indices that replaces variables and leaves all else, bound loops included, as it is. */
+export interface Substitution {
+  value(v: Value): Value;
+  affine(a: Affine): Affine;
+}
+
+export const substitution = (images: ReadonlyMap<Variable, Affine>): Substitution => {
+  const values = new Map<Value, Value>();
+  const touched = (variables: ReadonlySet<Variable>): boolean => {
+    for (const v of images.keys()) if (variables.has(v)) return true;
+    return false;
+  };
+  const affine = (a: Affine): Affine =>
+    touched(variablesOf(a)) ? substitute(a, (v) => images.get(v), (atom) => remakeData(atom, value(atom.value as Value))) : a;
+  const value = (v: Value): Value => {
+    let image = values.get(v);
+    if (!image) values.set(v, (image = touched(freeVariables(v)) ? mapParts(v, value, affine) : v));
+    return image;
+  };
+  return { value, affine };
+};
