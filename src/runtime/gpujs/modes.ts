@@ -1,0 +1,136 @@
+import { IndexicalError } from "../../dsl/errors.js";
+import { loadLibrary, type Library } from "./library.js";
+
+export type GpujsMode = "webgpu" | "webgl2" | "headlessgl" | "webasm" | "cpu";
+
+/** From the fastest to the slowest, where each has real hardware. */
+export const modes: readonly GpujsMode[] = ["webgpu", "webgl2", "headlessgl", "webasm", "cpu"];
+
+export interface Probe {
+  readonly mode: GpujsMode;
+  readonly works: boolean;
+  /** What was found, or why the mode can't be used. */
+  readonly reason: string;
+}
+
+/** Makes `navigator.gpu` exist while `run` runs: gpu.js looks for it there, and Node has none. */
+export const withWebGPU = async <T>(run: () => Promise<T>, device?: GPUDevice): Promise<T> => {
+  const gpu = device ? gpuOf(device) : await findGPU();
+  const present = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  const { navigator } = globalThis as { navigator?: Navigator };
+  if (navigator?.gpu === gpu) return run();
+  Object.defineProperty(globalThis, "navigator", { configurable: true, writable: true, value: { gpu, hardwareConcurrency: navigator?.hardwareConcurrency } });
+  try {
+    return await run();
+  } finally {
+    if (present) Object.defineProperty(globalThis, "navigator", present);
+    else delete (globalThis as { navigator?: unknown }).navigator;
+  }
+};
+
+/** A `navigator.gpu` whose only device is the given one. */
+const gpuOf = (device: GPUDevice): object => ({ requestAdapter: async () => ({ limits: device.limits, info: device.adapterInfo, requestDevice: async () => device }) });
+
+// Dawn's GPU object has to outlive its devices.
+let dawn: GPU | undefined;
+
+const findGPU = async (): Promise<GPU> => {
+  const { navigator } = globalThis as { navigator?: Navigator };
+  if (navigator?.gpu) return navigator.gpu;
+  if (dawn) return dawn;
+  let library: { create(options: readonly string[]): GPU };
+  try {
+    library = (await import("webgpu")) as typeof library;
+  } catch (cause) {
+    throw refusal("webgpu", "there is no navigator.gpu, and the package webgpu is not installed", "Run npm install webgpu, or use the mode webasm.", cause);
+  }
+  return (dawn = library.create([]));
+};
+
+export const refusal = (mode: string, why: string, remedy?: string, cause?: unknown): IndexicalError =>
+  new IndexicalError("device-unavailable", `gpu.js can't run in its mode ${mode} here: ${why}`, { remedy: remedy ?? "Use the mode webasm, or cpu.", cause });
+
+/** Makes sure that a mode can work here, and tells what it runs on. @throws device-unavailable */
+export const checkMode = async (mode: GpujsMode, library: Library, device?: GPUDevice): Promise<string> => {
+  switch (mode) {
+    case "webgpu":
+      return withWebGPU(async () => {
+        let context: Awaited<ReturnType<Library["WebGPUContext"]["acquire"]>>;
+        try {
+          context = await library.WebGPUContext.acquire();
+        } catch (cause) {
+          throw refusal(mode, "WebGPU has no adapter", undefined, cause);
+        }
+        if (device && context.device !== device)
+          throw new IndexicalError("device-shared", "gpu.js already runs on another GPUDevice; it uses one for the whole process", { remedy: "Give the device to the first program that is compiled for gpujs:webgpu." });
+        const { vendor, architecture, description } = context.adapter.info;
+        return [vendor, architecture, description].filter((t) => t).join(" ") || "a WebGPU adapter";
+      }, device);
+    case "webgl2":
+      if (typeof document === "undefined" && typeof OffscreenCanvas === "undefined") throw refusal(mode, "WebGL 2 needs a page in a browser");
+      return "WebGL 2";
+    case "headlessgl":
+      if (!library.HeadlessGLKernel.isSupported) throw refusal(mode, "the package gl is not installed or found no display", "Build it with npm install gl (it needs the X11 and GL headers), or use the mode webasm.");
+      return "headless-gl";
+    case "webasm":
+      if (typeof WebAssembly !== "object") throw refusal(mode, "WebAssembly is not available", "Use the mode cpu.");
+      return typeof SharedArrayBuffer === "undefined" ? "WebAssembly SIMD, one thread" : "WebAssembly SIMD, with threads";
+    case "cpu":
+      return "JavaScript";
+  }
+};
+
+const softwareAdapter = /swiftshader|llvmpipe|lavapipe|software|basic render/i;
+
+/** What works here, best first; software adapters come after WebAssembly, which is faster. */
+export const probeGpujs = async (): Promise<Probe[]> => {
+  let library: Library;
+  try {
+    library = await loadLibrary();
+  } catch (error) {
+    return modes.map((mode) => ({ mode, works: false, reason: `gpu.js can't be loaded: ${(error as Error).message}` }));
+  }
+  const probes: Probe[] = [];
+  for (const mode of modes) {
+    try {
+      const reason = await checkMode(mode, library);
+      await tryOut(mode, library);
+      probes.push({ mode, works: true, reason });
+    } catch (error) {
+      probes.push({ mode, works: false, reason: (error as Error).message });
+    }
+  }
+  const rank = (p: Probe): number => (!p.works ? 3 : p.mode === "cpu" ? 2 : softwareAdapter.test(p.reason) ? 1.5 : p.mode === "webasm" ? 1 : 0);
+  return probes.sort((a, b) => rank(a) - rank(b));
+};
+
+/** Runs a kernel of one line and looks at what came out, and from where. */
+const tryOut = async (mode: GpujsMode, library: Library): Promise<void> => {
+  const gpu = await openGpu(mode, library);
+  try {
+    const kernel = gpu.createKernel("function (x) { return x[this.thread.x] + 1; }", { output: [4], asyncMode: true, precision: "single" });
+    const result = (await kernel(new library.Input(new Float32Array([1, 2, 3, 4]), [4]))) as ArrayLike<number>;
+    assertMode(mode, kernel.kernel);
+    if (Array.from(result).join() !== "2,3,4,5") throw refusal(mode, `a kernel that adds 1 to 1, 2, 3, 4 gave ${Array.from(result).join(", ")}`);
+  } finally {
+    await gpu.destroy();
+  }
+};
+
+export const openGpu = (mode: GpujsMode, library: Library, device?: GPUDevice): Promise<InstanceType<Library["GPU"]>> => {
+  const open = async (): Promise<InstanceType<Library["GPU"]>> => {
+    try {
+      return new library.GPU({ mode });
+    } catch (cause) {
+      throw refusal(mode, (cause as Error).message, undefined, cause);
+    }
+  };
+  return mode === "webgpu" ? withWebGPU(open, device) : open();
+};
+
+/** gpu.js falls back to plain JavaScript with no more than a line on the console; here that is an error. */
+export const assertMode = (mode: GpujsMode, kernel: { readonly constructor: { readonly mode?: string }; readonly fallbackReason?: string | null }): void => {
+  const ran = kernel.constructor.mode ?? "unknown";
+  if (ran !== mode || kernel.fallbackReason)
+    throw new IndexicalError("device-fallback", `gpu.js was asked for its mode ${mode} and ran ${ran}${kernel.fallbackReason ? `: ${kernel.fallbackReason}` : ""}`, { remedy: `Ask for gpujs:${ran === "unknown" ? "cpu" : ran}, or for another device.` });
+};
