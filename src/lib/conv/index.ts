@@ -3,6 +3,7 @@ export {
   acsConv3d, acsKernel, acsSplit, meanAcsConv3d, softAcsAlpha, softAcsConv3d,
   type AcsOptions, type AcsSplit, type AcsViewOptions, type FlatSlice,
 } from "./acs.js";
+export type { PerAxis } from "../arguments.js";
 export type { ConvOptions, Padding } from "./geometry.js";
 export { autofocusAttention, autofocusConv3d, type AutofocusAttention, type AutofocusOptions } from "./autofocus.js";
 export { conv2d, conv3d } from "./conv.js";

@@ -5,7 +5,7 @@ import {
   a3dConv3d, acsConv3d, alignShiftConv3d, autofocusBlock, autofocusSingleBlock, conv25d, groupNormOf, meanAcsConv3d, p3dBasicBlock, p3dTypes,
   paramsUnder, softAcsAlpha, softAcsConv3d, tsmConv3d, type Params,
 } from "../../../src/lib/index.js";
-import { expectClose, golden, runGolden } from "./golden.js";
+import { expectClose, golden, runGolden } from "../golden.js";
 
 type Inputs = { readonly x: Volume; readonly thickness: Matrix };
 type Ctor = Readonly<Record<string, never>>;

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
-import { compile, type AnyTensor, type ProgramOutput, type Result } from "../../../src/index.js";
-import { readSafetensors } from "../../../src/lib/formats/safetensors.js";
-import { toFloat64 } from "../../../src/lib/formats/ndarray.js";
+import { compile, type AnyTensor, type ProgramOutput, type Result } from "../../src/index.js";
+import { readSafetensors } from "../../src/lib/formats/safetensors.js";
+import { toFloat64 } from "../../src/lib/formats/ndarray.js";
 
-const folder = new URL("../../goldens/", import.meta.url);
+const folder = new URL("../goldens/", import.meta.url);
 
 export interface Numbers {
   readonly data: Float64Array;
