@@ -1,0 +1,35 @@
+import { unmapped } from "./fields.js";
+import type { GoldenCase } from "./case.js";
+import type { Family, Runner } from "./family.js";
+import { acs } from "./families/acs.js";
+import { alignShift } from "./families/alignshift.js";
+import { autofocus } from "./families/autofocus.js";
+import { detection } from "./families/detection.js";
+import { generators } from "./families/generators.js";
+import { losses } from "./families/losses.js";
+import { metrics } from "./families/metrics.js";
+import { optimizers } from "./families/optimizers.js";
+import { primitives } from "./families/primitives.js";
+import { recipes } from "./families/recipes.js";
+import { transforms } from "./families/transforms.js";
+import { vdt } from "./families/vdt.js";
+
+/** Who computes what, by `kind` and then by `op`. The operators of all systems have different names. */
+const families: Readonly<Record<string, Family>> = {
+  op: { ...acs, ...alignShift, ...autofocus, ...detection, ...optimizers, ...primitives, ...vdt },
+  loss: losses,
+  metric: metrics,
+  transform: transforms,
+  generator: generators,
+  recipe: recipes,
+};
+
+/** Kinds that are known, and come with the networks. */
+const later = new Set(["model", "converter", "training"]);
+
+/** The runner of a case. @throws golden-unmapped when there is none, with the reason */
+export const runnerOf = ({ kind, op, system }: GoldenCase): Runner => {
+  if (later.has(kind)) return unmapped(`networks belong to a later version (${kind})`);
+  const family = Object.hasOwn(families, kind) ? families[kind] : unmapped(`the kind ${kind} is not known`);
+  return Object.hasOwn(family, op) ? family[op] : unmapped(`no ${kind} called ${op} of ${system} is known`);
+};

@@ -1,0 +1,115 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { compile } from "../../compiler/index.js";
+import { toFloat64, type NdArray, type TypedArray } from "../../lib/formats/index.js";
+import { readCase, type GoldenCase } from "./case.js";
+import { compare, worseOf, type Deviation } from "./compare.js";
+import type { Machine, Outcome } from "./family.js";
+import { isUnmapped } from "./fields.js";
+import { runnerOf } from "./registry.js";
+
+export interface CaseResult {
+  readonly id: string;
+  readonly status: "passed" | "failed" | "skipped";
+  /** |actual - expected| of the element closest to, or furthest beyond, its tolerance; null when nothing was compared. */
+  readonly error: number | null;
+  /** What that element may differ by. */
+  readonly tolerance: number | null;
+  /** Why it failed or was skipped; else what was left unchecked. */
+  readonly reason: string;
+}
+
+/** The ids of the cases of a folder: every name that ends in .json or .safetensors. A case of which one file is missing is a case that fails. */
+export const caseIds = async (folder: string): Promise<string[]> => {
+  const names = await readdir(folder);
+  return [...new Set(names.flatMap((name) => /^(.+)\.(?:json|safetensors)$/.exec(name)?.[1] ?? []))].sort();
+};
+
+/** Runs one case. Whatever goes wrong is its result, not an exception. */
+export const runCase = async (folder: string, id: string, device: string): Promise<CaseResult> => {
+  const report = (status: CaseResult["status"], reason: string, at?: Deviation): CaseResult => ({
+    id,
+    status,
+    error: at?.error ?? null,
+    tolerance: at?.tolerance ?? null,
+    reason,
+  });
+  try {
+    const golden = await readCase(join(folder, id), id);
+    const machine = machineOf(device);
+    return judge(golden, await runnerOf(golden)(golden, machine), machine, report);
+  } catch (error) {
+    return report(isUnmapped(error) ? "skipped" : "failed", messageOf(error));
+  }
+};
+
+type Report = (status: CaseResult["status"], reason: string, at?: Deviation) => CaseResult;
+
+const judge = (golden: GoldenCase, { outputs, checks = [] }: Outcome, machine: CountingMachine, report: Report): CaseResult => {
+  const expected = Object.keys(golden.arrays).filter((name) => /^(output|after)(\.|$)/.test(name) || name in outputs);
+  const missing = expected.filter((name) => !(name in outputs));
+  const absent = Object.keys(outputs).filter((name) => !(name in golden.arrays));
+  if (absent.length > 0) return report("failed", `${golden.id}.safetensors has no tensor ${absent.join(", ")}`);
+  const tolerance = golden.tolerance[machine.onGpu() ? "gpu" : "cpu"];
+  let worst: Deviation | undefined;
+  let where = "";
+  const consider = (name: string, d: Deviation | undefined): void => {
+    const worse = worseOf(worst, d);
+    if (worse !== worst) where = name;
+    worst = worse;
+  };
+  for (const name of expected) {
+    const actual = outputs[name];
+    if (!actual) continue;
+    const found = compare(actual, golden.arrays[name], tolerance);
+    if (typeof found === "string") return report("failed", `${name} ${found}`);
+    consider(name, found);
+  }
+  for (const { name, error, tolerance: allowed } of checks) {
+    consider(name, { error, tolerance: allowed, ratio: error === 0 ? 0 : error / allowed, at: 0, actual: error, expected: 0 });
+  }
+  if (worst && !(worst.ratio <= 1)) return report("failed", `${where} at element ${worst.at} is ${worst.actual}; ${worst.expected} is expected`, worst);
+  if (missing.length > 0) return report("skipped", `not mapped: ${missing.join(", ")}`, worst);
+  if (!worst) return report("failed", "the case expects nothing: it has no output");
+  return report("passed", [golden.hasGradients ? "gradients not checked" : "", machine.runs === 0 ? "computed outside any device" : ""].filter(Boolean).join("; "), worst);
+};
+
+interface CountingMachine extends Machine {
+  /** How many programs ran. */
+  readonly runs: number;
+  /** Whether a program ran in float32 on a GPU. */
+  onGpu(): boolean;
+}
+
+const machineOf = (device: string): CountingMachine => {
+  const ran: string[] = [];
+  return {
+    get runs() {
+      return ran.length;
+    },
+    onGpu: () => ran.some(isGpu),
+    run: async (program, inputs) => {
+      const shapes = mapRecord(inputs, (array: NdArray) => array.shape);
+      const executable = await compile(program, shapes, { device });
+      try {
+        ran.push(executable.device);
+        return await executable.run(mapRecord(inputs, (array: NdArray) => ({ data: numbersOf(array), shape: array.shape })));
+      } finally {
+        executable.dispose();
+      }
+    },
+  };
+};
+
+const mapRecord = <K extends string, A, B>(record: Readonly<Record<K, A>>, f: (value: A) => B): Record<K, B> =>
+  Object.fromEntries(Object.entries<A>(record).map(([key, value]) => [key, f(value)])) as Record<K, B>;
+
+/** What a program may be given: everything but 64-bit integers as it is. */
+const numbersOf = (array: NdArray): Exclude<TypedArray, BigInt64Array | BigUint64Array> =>
+  array.data instanceof BigInt64Array || array.data instanceof BigUint64Array ? toFloat64(array) : array.data;
+
+/** Devices that compute in float32 on a GPU, or on software that takes the freedoms of one. */
+export const isGpu = (device: string): boolean => /webgpu|webgl|headlessgl|\bgl\b/.test(device);
+
+/** The sentence, without the code where the code is one of this folder: the status of the case says the same. */
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message.replace(/ \[golden-\w+\]$/, "") : String(error));
