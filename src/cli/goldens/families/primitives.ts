@@ -8,7 +8,6 @@ import type { NdArray } from "../../../lib/formats/index.js";
 import { arrayOf, withPrefix } from "../case.js";
 import type { Computed } from "../compare.js";
 import type { Family } from "../family.js";
-import { malformed } from "../fields.js";
 
 /** A tensor of the case by its name in the file. */
 type Given = (name: string) => Tensor;
@@ -31,9 +30,9 @@ const perAxis = (text: string): number | readonly number[] => {
 
 const pooling = ([kernel, stride, padding]: Parts): PoolOptions => ({ kernel: perAxis(kernel!), stride: perAxis(stride ?? kernel!), padding: perAxis(padding ?? "0") });
 
-/** Settings by letter: `g2_s122_p101`. */
+/** Settings by letter: `g2_s122_p101`, `k2s2`. */
 const settingsOf = (text: string): Readonly<Record<string, number | readonly number[]>> =>
-  Object.fromEntries(text.split("_").map((part) => (/^[gkspd][\dx]+$/.test(part) ? [part[0], perAxis(part.slice(1))] : malformed(`${part} is no setting of a convolution`))));
+  Object.fromEntries([...text.matchAll(/([a-z])(\d+(?:x\d+)*)/g)].map(([, letter, value]) => [letter, perAxis(value)]));
 
 const x: Primitive["reads"] = () => ["input.x"];
 const volume = (given: Given): Volume => given("input.x") as unknown as Volume;
@@ -83,7 +82,7 @@ const primitives3d: readonly Primitive[] = [
   { pattern: /^sigmoid$/, reads: x, build: (given) => sigmoid(volume(given)) },
   {
     // Its parameters are called after its first setting: `w_g2` and, where there is one, `b_g2`.
-    pattern: /^conv3d_(([a-z][\dx]+)(?:_[a-z][\dx]+)*)$/,
+    pattern: /^conv3d_(([gspd][\dx]+)(?:_[gspd][\dx]+)*)$/,
     reads: ([, first]) => ["input.x", `param.w_${first}`, `param.b_${first}?`],
     build: (given, [all, first]) => {
       const { s: stride = 1, p: padding = 0, d: dilation = 1, g: groups = 1 } = settingsOf(all!);
@@ -91,7 +90,7 @@ const primitives3d: readonly Primitive[] = [
     },
   },
   {
-    pattern: /^convtranspose3d_(([a-z][\dx]+)(?:_[a-z][\dx]+)*)$/,
+    pattern: /^convtranspose3d_((?:_?[gkspd][\dx]+)+)$/,
     reads: () => ["input.x", "param.wt", "param.bt?"],
     build: (given, [all]) => {
       const { s: stride = 1, p: padding = 0, d: dilation = 1, g: groups = 1 } = settingsOf(all!);

@@ -19,7 +19,8 @@ export const transforms: Family = {
     golden.description.list("params").forEach((entry, k) => {
       const fields = new Fields(isRecord(entry) ? entry : malformed(`params[${k}] is not an object`), `params[${k}]`);
       const draws = { centre: three(fields.numbers("center"), "center"), turns: three(fields.numbers("angle"), "angle"), flip: fields.number("axis") };
-      outputs[`output.${k}`] = computed(augmentLidc(voxel, draws, fields.number("size")));
+      // The original takes half of the size, rounded down, on either side.
+      outputs[`output.${k}`] = computed(augmentLidc(voxel, draws, 2 * Math.floor(fields.number("size") / 2)));
     });
     for (const [name] of withPrefix(golden.arrays, "output.")) {
       const turned = /^(.+)_rot_(\d)_(\d)_(\d)$/.exec(name);
