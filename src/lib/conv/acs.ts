@@ -61,8 +61,9 @@ export const acsKernel = (w: Kernel2d, split?: AcsSplit): Kernel3d => {
  * @throws lib-rank, lib-square, acs-split, lib-argument, lib-groups, lib-channels, lib-length, lib-extent.
  */
 export const acsConv3d = (x: Volume, w: Kernel2d, options: AcsOptions = {}): Volume => {
+  squareExtent("acsConv3d", w);
   const split = checkSplit("acsConv3d", options.split ?? acsSplit(w.shape[0]), w.shape[0]);
-  if ((options.flat ?? "centre") === "centre") return conv3d(x, acsKernel(w, split), plainTuples(options));
+  if (checkFlat("acsConv3d", options.flat) === "centre") return conv3d(x, acsKernel(w, split), plainTuples(options));
   const { shape, views, bias } = threeViews("acsConv3d", x, w, options);
   const [axial, coronal, sagittal] = views;
   const [a, c] = split;
@@ -102,6 +103,9 @@ export const meanAcsConv3d = (x: Volume, w: Kernel2d, options: AcsViewOptions = 
   });
 };
 
+const checkFlat = (operator: string, flat: FlatSlice = "centre"): FlatSlice =>
+  flat === "centre" || flat === "published" ? flat : refuse("lib-argument", `${operator}: flat is ${JSON.stringify(flat)}`, 'It is "centre" or "published".');
+
 type View = (n: number, o: number, d: number, h: number, v: number) => number;
 
 /** One element of each view of `w` on `x`, without bias, and the shape of the result. */
@@ -111,10 +115,9 @@ const threeViews = (operator: string, x: Volume, w: Kernel2d, options: AcsViewOp
   const { stride: s, dilation: r, padding, mode, groups, bias, output } = geometry(operator, x, { out, in: perGroup, extents: [size, size, size] }, plainTuples(options));
   const xp = pad(x, [0, 0, ...padding], { mode });
   const channel = channelOf(groups, out, perGroup);
+  const published = checkFlat(operator, options.flat) === "published";
   const slice = x.shape.slice(2).map((extent, axis) =>
-    options.flat === "published"
-      ? publishedSlice(extent, output[axis], s[axis], padding[axis][0], size)
-      : r[axis] * Math.floor(size / 2),
+    published ? publishedSlice(extent, output[axis], s[axis], padding[axis][0], size) : r[axis] * Math.floor(size / 2),
   );
   const axial = fn<Parameters<View>, number>((n, o, d, h, v) =>
     sum((c, j, k) => xp(n, channel(o, c), s[0] * d + slice[0], s[1] * h + r[1] * j, s[2] * v + r[2] * k) * w(o, c, j, k)),
