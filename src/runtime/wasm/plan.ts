@@ -1,0 +1,43 @@
+/**
+ * What the WebAssembly back end runs. Plain data: it can be written to a file and run where there is no compiler.
+ * All buffers lie in one memory; offsets are bytes.
+ */
+export interface WasmPlan {
+  readonly kind: "wasm";
+  /** Imports `env.memory` and functions `math.*`; exports one function (begin, end) a kernel. */
+  readonly module: Uint8Array<ArrayBuffer>;
+  /** Where in the module the memory's limit flags stand: 3 as given, for a shared memory; 1 makes it a plain one. */
+  readonly sharedFlag: number;
+  /** Pages of 64 KiB. */
+  readonly pages: number;
+  /** The exact peak, constants, inputs and outputs included. */
+  readonly peakBytes: number;
+  readonly functions: readonly string[];
+  readonly constants: readonly { readonly offset: number; readonly data: Float32Array<ArrayBuffer> }[];
+  readonly inputs: readonly Place[];
+  readonly outputs: readonly Place[];
+  readonly steps: readonly WasmStep[];
+  /** Steps at the start that depend on constants only: they run once. */
+  readonly once: number;
+}
+
+/** A row-major float32 array in the memory. */
+export interface Place {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly offset: number;
+}
+
+/** Kernels that may run at the same time; all have finished before the next step starts. */
+export interface WasmStep {
+  readonly name: string;
+  readonly kernels: readonly WasmKernel[];
+}
+
+export interface WasmKernel {
+  /** The exported function. */
+  readonly name: string;
+  /** Iterations of its grid, and how many a thread takes at a time. */
+  readonly items: number;
+  readonly chunk: number;
+}

@@ -1,0 +1,97 @@
+/** What the main thread tells a worker when it starts. */
+export interface Assignment {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly functions: readonly string[];
+  readonly steps: readonly { readonly kernels: readonly { readonly name: string; readonly items: number; readonly chunk: number }[] }[];
+  readonly control: SharedArrayBuffer;
+  readonly times: SharedArrayBuffer;
+  readonly threads: number;
+  readonly number: number;
+}
+
+/** The steps from `first` to `last`, which is excluded. */
+export interface Order {
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * Where things stand in the control block, as 32-bit integers: workers that reached the barrier, the barrier's
+ * generation, a wish to stop, the decision to, steps done, and from `counters` on the next item of each kernel.
+ */
+export const control = { arrived: 0, generation: 1, wish: 2, stop: 3, done: 4, counters: 5 } as const;
+
+/**
+ * The life of a worker. It is sent as text to where the workers run, so it uses nothing from outside: `math` gives
+ * the imported functions, `slots` is the layout of the control block.
+ */
+export const serve = (math: (name: string) => (...of: number[]) => number, slots: typeof control): void => {
+  const scope = globalThis as unknown as {
+    postMessage?: (message: unknown) => void;
+    addEventListener: (type: string, listener: (event: { data: unknown }) => void) => void;
+    require?: (name: string) => { parentPort: { postMessage: (message: unknown) => void; on: (type: string, listener: (data: unknown) => void) => void } };
+  };
+  const port = typeof scope.postMessage === "function" ? undefined : scope.require!("node:worker_threads").parentPort;
+  const reply = (message: unknown): void => (port ? port.postMessage(message) : scope.postMessage!(message));
+
+  let work: ((order: Order) => void) | undefined;
+
+  const begin = async ({ module, memory, functions, steps, control: block, times: clock, threads, number }: Assignment): Promise<void> => {
+    const imports: Record<string, WebAssembly.ImportValue> = {};
+    for (const name of functions) imports[name] = math(name);
+    const { exports } = await WebAssembly.instantiate(module, { env: { memory }, math: imports });
+    const state = new Int32Array(block);
+    const times = new Float64Array(clock);
+    const kernels = steps.map((s) => s.kernels.map((k) => ({ items: k.items, chunk: k.chunk, run: exports[k.name] as (begin: number, end: number) => void })));
+    const counters: number[] = [];
+    let next: number = slots.counters;
+    for (const s of kernels) {
+      counters.push(next);
+      next += s.length;
+    }
+    /** Waits until all workers are here. The last one decides whether to go on. */
+    const barrier = (step: number): void => {
+      const generation = Atomics.load(state, slots.generation);
+      if (Atomics.add(state, slots.arrived, 1) === threads - 1) {
+        Atomics.store(state, slots.arrived, 0);
+        Atomics.store(state, slots.done, step + 1);
+        times[step] = performance.timeOrigin + performance.now();
+        if (Atomics.load(state, slots.wish) !== 0) Atomics.store(state, slots.stop, 1);
+        Atomics.add(state, slots.generation, 1);
+        Atomics.notify(state, slots.generation);
+        return;
+      }
+      for (let i = 0; i < 5000; i++) if (Atomics.load(state, slots.generation) !== generation) return;
+      while (Atomics.load(state, slots.generation) === generation) Atomics.wait(state, slots.generation, generation);
+    };
+    work = ({ first, last }) => {
+      for (let step = first; step < last && Atomics.load(state, slots.stop) === 0; step++) {
+        kernels[step]!.forEach(({ items, chunk, run }, k) => {
+          for (;;) {
+            const from = Atomics.add(state, counters[step]! + k, chunk);
+            if (from >= items) break;
+            run(from, Math.min(from + chunk, items));
+          }
+        });
+        barrier(step);
+      }
+    };
+    reply({ ready: number });
+  };
+
+  const receive = (message: Assignment | Order): void => {
+    if ("module" in message) {
+      begin(message).catch((error: unknown) => reply({ error: String(error) }));
+      return;
+    }
+    try {
+      work!(message);
+      reply({ finished: true });
+    } catch (error) {
+      reply({ error: String(error) });
+    }
+  };
+  if (port) port.on("message", (data) => receive(data as Assignment | Order));
+  else scope.addEventListener("message", (event) => receive(event.data as Assignment | Order));
+};
