@@ -35,7 +35,7 @@ class Draw {
 
 const size = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
-export const randomProgram = (): fc.Arbitrary<RandomProgram> => fc.array(fc.nat({ max: 0xffff }), { minLength: 8, maxLength: 220 }).map((stream) => build(new Draw(stream)));
+export const randomProgram = (): fc.Arbitrary<RandomProgram> => fc.array(fc.nat({ max: 0xffff }), { minLength: 40, maxLength: 260, size: "max" }).map((stream) => build(new Draw(stream)));
 
 const extents = [3, 1, 4, 5, 2, 7, 8];
 

@@ -84,6 +84,7 @@ export class Body {
   /** An integer variable of this block. */
   declare(wish: string, a: Affine): string {
     const text = this.index(a);
+    if (/^[A-Za-z][A-Za-z0-9]*$/.test(text)) return text;
     const name = this.fresh(wish);
     this.line(`let ${name} = 0; ${name}++; ${name} = ${text};`);
     return name;
@@ -234,8 +235,8 @@ export class Body {
     }
     const name = this.fresh("s");
     this.line(`let ${name} = 0;`);
-    this.branch(`if (${test})`, () => this.line(`${name} = ${this.values([{ value: v.then, env }])[0]!.text};`));
-    this.branch("else", () => this.line(`${name} = ${this.values([{ value: v.otherwise, env }])[0]!.text};`));
+    const side = (value: Value) => (): void => this.line(`${name} = ${this.values([{ value, env }])[0]!.text};`);
+    this.branch(test, side(v.then), side(v.otherwise));
     return atom(name);
   }
 
@@ -255,14 +256,19 @@ export class Body {
     }
   }
 
-  branch(header: string, write: () => void): void {
-    const inner = new Block("branch", this.block);
-    this.within(inner, write);
-    if (header === "else") {
-      const closed = this.block.lines.pop();
-      if (closed !== "}") throw new Error("else without if");
-      this.block.close("} else", inner);
-    } else this.block.close(header, inner);
+  /** Writes an `if`. What the branches compute outside themselves comes before it. */
+  branch(test: string, then: () => void, otherwise?: () => void): void {
+    const write = (f: () => void): Block => {
+      const inner = new Block("branch", this.block);
+      this.within(inner, f);
+      return inner;
+    };
+    const [first, second] = [write(then), otherwise && write(otherwise)];
+    this.block.close(`if (${test})`, first);
+    if (second) {
+      this.block.lines.pop();
+      this.block.close("} else", second);
+    }
   }
 
   // ---- conditions
@@ -320,13 +326,10 @@ export class Body {
     const later = (): void => {
       const test = this.connective(kind, rest, env);
       if (test === true) this.line(`${holds} = 1;`);
-      else if (test !== false) this.branch(`if (${test})`, () => this.line(`${holds} = 1;`));
+      else if (test !== false) this.branch(test, () => this.line(`${holds} = 1;`));
     };
-    if (kind === "and") this.branch(`if (${first})`, later);
-    else {
-      this.branch(`if (${first})`, () => this.line(`${holds} = 1;`));
-      this.branch("else", later);
-    }
+    if (kind === "and") this.branch(first, later);
+    else this.branch(first, () => this.line(`${holds} = 1;`), later);
     return `${holds} > 0`;
   }
 
@@ -412,7 +415,7 @@ export class Body {
         run.forEach(({ reduce, env, into }, i) => this.accumulate(reduce, env, into, values[i]!));
       };
       if (test === true) write();
-      else if (test !== false) this.branch(`if (${test})`, write);
+      else if (test !== false) this.branch(test, write);
       k = end;
     }
   }
@@ -429,7 +432,7 @@ export class Body {
       case "argmax": {
         const kept = this.keep(value).text;
         const flat = r.loops.reduce((at, l) => add(scale(at, extentOf(l)), this.keys.apply(indexOf(l), env)), integer(0));
-        this.branch(`if (${kept} > ${best})`, () => {
+        this.branch(`${kept} > ${best}`, () => {
           this.line(`${best} = ${kept};`);
           this.line(`${total} = ${this.integers.text(flat).text};`);
         });

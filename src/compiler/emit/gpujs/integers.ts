@@ -10,6 +10,8 @@ const exactDivision = 2 ** 20;
 /** Ends that a data-dependent index may not cross, where it names none itself. */
 const farthest = 2 ** 30;
 
+const bareName = /^[A-Za-z][A-Za-z0-9]*$/;
+
 /** What writing integers needs of the kernel around it. */
 export interface IntegerHost {
   readonly keys: Keys;
@@ -107,8 +109,8 @@ export class Integers {
       const known = host.block.find(key);
       if (known !== undefined) return known;
       const { text } = write();
-      const name = host.fresh(wish);
-      host.line(`let ${name} = 0; ${name}++; ${name} = ${text};`);
+      const name = bareName.test(text) ? text : host.fresh(wish);
+      if (name !== text) host.line(`let ${name} = 0; ${name}++; ${name} = ${text};`);
       host.block.remember(key, name);
       return name;
     });
@@ -123,7 +125,8 @@ export class Integers {
       const n = this.text(a).text;
       const rough = this.roughQuotient(n, k);
       if (largest < exactDivision) return rough;
-      const q = this.named("q", host.block, `rough ${key}`, () => rough);
+      const q = host.fresh("q");
+      host.line(`let ${q} = 0; ${q}++; ${q} = ${rough.text};`);
       if (largest / k < exactDivision) {
         host.line(`if (${n} < ${q} * ${k}) { ${q} = ${q} - 1; }`);
         host.line(`if (${n} >= ${q} * ${k} + ${k}) { ${q} = ${q} + 1; }`);

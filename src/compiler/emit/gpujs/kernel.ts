@@ -116,7 +116,7 @@ const plainPieces = (stage: Stage, positions: readonly Affine[], body: Body): Te
     if (test === true) return valueOfPiece(piece, positions, body);
     if (result === undefined) body.line(`let ${(result = body.fresh("result"))} = 0;`);
     const target = result;
-    body.branch(`if (${test})`, () => body.line(`${target} = ${valueOfPiece(piece, positions, body).text};`));
+    body.branch(test, () => body.line(`${target} = ${valueOfPiece(piece, positions, body).text};`));
   }
   return { text: result ?? "0", level: 0 };
 };
