@@ -1,5 +1,5 @@
 import { IndexicalError } from "./errors.js";
-import type { Expr, TensorNode } from "./expr.js";
+import { children, type Expr, type TensorNode } from "./expr.js";
 import { printExpr } from "./print.js";
 import { erfOf, uniformOf } from "./special.js";
 import { nodeOf, setEvaluator, sizeOf, type AnyTensor } from "./tensor.js";
@@ -157,8 +157,8 @@ export class Evaluation {
         return ar === float64 ? (env) => env[s]! : (env) => ar.of(env[s]!);
       }
       case "unary": {
-        // Functions of indices alone are taken exactly, whatever the arithmetic.
-        if (ar !== float64 && e.op !== "neg" && staticIndex(e)) return this.exactly(e, slots);
+        // Functions of what no input reaches are taken exactly, whatever the arithmetic.
+        if (ar !== float64 && e.op !== "neg" && closed(e)) return this.exactly(e, slots);
         const a = go(e.a);
         if (e.op === "neg") return (env) => ar.sub(0, a(env));
         if (ar === float64) {
@@ -168,7 +168,7 @@ export class Evaluation {
         return (env) => ar.apply(e.op, [a(env)]);
       }
       case "binary": {
-        if (ar !== float64 && !["add", "sub", "mul", "div"].includes(e.op) && staticIndex(e)) return this.exactly(e, slots);
+        if (ar !== float64 && !["add", "sub", "mul", "div"].includes(e.op) && closed(e)) return this.exactly(e, slots);
         if (e.op === "pow" && e.b.kind === "number" && Number.isInteger(e.b.value) && Math.abs(e.b.value) <= 64) return power(ar, go(e.a), e.b.value);
         const [a, b] = [go(e.a), go(e.b)];
         switch (e.op) {
@@ -192,6 +192,7 @@ export class Evaluation {
       case "read":
         return this.read(e, slots, lazy);
       case "reduce":
+        if (ar !== float64 && (e.op === "max" || e.op === "min" || e.op === "argmax") && closed(e)) return this.exactly(e, slots);
         return this.reduce(e, slots, lazy);
       case "uniform": {
         const of = e.of.map((x) => this.integer(x, slots, lazy));
@@ -207,13 +208,19 @@ export class Evaluation {
   }
 
   private exactly(e: Expr, slots: Map<Variable, number>): Run {
-    const run = new Evaluation(float64, () => []).compile(e, slots, true);
+    const run = this.float.compile(e, slots, true);
     return (env) => this.arithmetic.of(run(env));
+  }
+
+  private inFloat: Evaluation | undefined;
+  /** Evaluates what no input reaches, in float64. */
+  private get float(): Evaluation {
+    return (this.inFloat ??= this.arithmetic === float64 ? this : new Evaluation(float64, () => []));
   }
 
   /** `e` as an index: exact, and a NaN stands for minus infinity, which is the lower end of any clamp. */
   private integer(e: Expr, slots: Map<Variable, number>, lazy: boolean): Run {
-    if (this.arithmetic !== float64 && !staticIndex(e)) return this.dataIndex(e, slots, lazy);
+    if (this.arithmetic !== float64 && !closed(e)) return this.dataIndex(e, slots, lazy);
     switch (e.kind) {
       case "binary": {
         const [a, b] = [this.integer(e.a, slots, lazy), this.integer(e.b, slots, lazy)];
@@ -230,7 +237,7 @@ export class Evaluation {
         break;
       default:
     }
-    const run = (this.arithmetic === float64 ? this : new Evaluation(float64, () => [])).compile(e, slots, lazy);
+    const run = this.float.compile(e, slots, lazy);
     return (env) => {
       const v = run(env);
       return Number.isNaN(v) ? -Infinity : v;
@@ -264,9 +271,8 @@ export class Evaluation {
       }
       case "compare": {
         const f = comparisons[e.op]!;
-        if (staticIndex(e.a) && staticIndex(e.b)) {
-          const exact = this.arithmetic === float64 ? this : new Evaluation(float64, () => []);
-          const [a, b] = [exact.compile(e.a, slots, true), exact.compile(e.b, slots, true)];
+        if (this.arithmetic !== float64 && closed(e.a) && closed(e.b)) {
+          const [a, b] = [this.float.compile(e.a, slots, true), this.float.compile(e.b, slots, true)];
           return (env) => f(a(env), b(env));
         }
         const [a, b] = [this.compile(e.a, slots, lazy), this.compile(e.b, slots, lazy)];
@@ -387,35 +393,18 @@ const slotOf = (slots: Map<Variable, number>, v: Variable): number => {
   return s;
 };
 
-const staticCache = new WeakMap<Expr, boolean>();
-/** True when `e` depends on indices and literals only. */
-export const staticIndex = (e: Expr): boolean => {
-  let known = staticCache.get(e);
-  if (known === undefined) {
-    switch (e.kind) {
-      case "number":
-      case "index":
-      case "boolean":
-        known = true;
-        break;
-      case "unary":
-      case "not":
-        known = staticIndex(e.a);
-        break;
-      case "binary":
-      case "compare":
-      case "and":
-      case "or":
-        known = staticIndex(e.a) && staticIndex(e.b);
-        break;
-      case "select":
-        known = staticIndex(e.condition) && staticIndex(e.then) && staticIndex(e.otherwise);
-        break;
-      default:
-        known = false;
-    }
-    staticCache.set(e, known);
-  }
+const closedCache = new WeakMap<Expr, boolean>();
+const closedTensors = new WeakMap<TensorNode, boolean>();
+/** True when no input reaches `e`: it depends on indices, literals and constant tensors only. */
+export const closed = (e: Expr): boolean => {
+  let known = closedCache.get(e);
+  if (known === undefined) closedCache.set(e, (known = (e.kind !== "read" || closedTensor(e.tensor)) && children(e).every(closed)));
+  return known;
+};
+
+const closedTensor = (node: TensorNode): boolean => {
+  let known = closedTensors.get(node);
+  if (known === undefined) closedTensors.set(node, (known = node.kind === "constant" || (node.kind === "definition" && closed(node.body))));
   return known;
 };
 

@@ -9,7 +9,7 @@ export {
 } from "./tensor.js";
 export { site, markQuotable } from "./quote.js";
 export { argmax, erf, fn, max, mean, min, prod, scalar, sigmoid, stopGradient, sum, tensor, uniform } from "./forms.js";
-export { Evaluation, evaluateClosed, float64, floatFunction, staticIndex, type Arithmetic } from "./evaluate.js";
+export { closed, Evaluation, evaluateClosed, float64, floatFunction, type Arithmetic } from "./evaluate.js";
 export { asIndex, exprKey, toIndex, toRational } from "./integer.js";
 export { printAffine, printExpr } from "./print.js";
 export { erfOf, lowbias32, uniformOf } from "./special.js";

@@ -2,9 +2,10 @@ import type { Affine, Atom } from "./affine.js";
 import type { Expr } from "./expr.js";
 
 /** How strongly an operator binds; an operand that binds less gets parentheses. */
-const strength = { select: 1, or: 2, and: 3, equality: 4, comparison: 5, sum: 6, product: 7, power: 8, unary: 9, atom: 10 } as const;
+export const strength = { select: 1, or: 2, and: 3, equality: 4, comparison: 5, sum: 6, product: 7, power: 8, unary: 9, atom: 10 } as const;
 type Strength = (typeof strength)[keyof typeof strength];
-interface Piece {
+/** Quoted code and how strongly it binds. */
+export interface Printed {
   readonly text: string;
   readonly binds: Strength;
 }
@@ -15,10 +16,12 @@ const infix: Record<string, readonly [string, Strength]> = {
   eq: ["===", strength.equality], ne: ["!==", strength.equality], and: ["&&", strength.and], or: ["||", strength.or],
 };
 
-const at = (p: Piece, least: number): string => (p.binds < least ? `(${p.text})` : p.text);
-const atom = (text: string): Piece => ({ text, binds: strength.atom });
+/** `p` as an operand that has to bind at least so strongly. */
+export const at = (p: Printed, least: number): string => (p.binds < least ? `(${p.text})` : p.text);
+export const atom = (text: string): Printed => ({ text, binds: strength.atom });
 
-const two = (op: string, a: Piece, b: Piece): Piece => {
+/** A binary operator or function of two printed operands. */
+export const two = (op: string, a: Printed, b: Printed): Printed => {
   const known = infix[op];
   if (known) return { text: `${at(a, known[1])} ${known[0]} ${at(b, known[1] + 1)}`, binds: known[1] };
   if (op === "pow") return { text: `${at(a, strength.atom)} ** ${at(b, strength.power)}`, binds: strength.power };
@@ -28,7 +31,7 @@ const two = (op: string, a: Piece, b: Piece): Piece => {
 /** An expression as the quoted code that makes it; inputs by name, other tensors as `tensor`. For messages. */
 export const printExpr = (e: Expr): string => print(e).text;
 
-const print = (e: Expr): Piece => {
+const print = (e: Expr): Printed => {
   switch (e.kind) {
     case "number":
       return e.value < 0 ? { text: String(e.value), binds: strength.unary } : atom(String(e.value));
@@ -70,32 +73,55 @@ export const printAffine = (
 type Names = Parameters<typeof printAffine>[1] & {};
 type Data = Parameters<typeof printAffine>[2] & {};
 
-const affinePiece = (a: Affine, name: Names, data: Data): Piece => {
-  // Positive terms first: `h - i`, not `-i + h`.
-  const terms = [...a.terms].sort((s, t) => Number(t.coefficient > 0) - Number(s.coefficient > 0));
+/** An index expression with its strength. */
+export const affinePiece = (a: Affine, name: Names, data: Data): Printed => joinTerms(affineTerms(a, name, data), a.constant);
+
+/** A printed multiple of something. */
+export interface PrintedTerm {
+  readonly coefficient: number;
+  readonly of: Printed;
+}
+
+/** The terms of an index expression, positive ones first: `h - i`, not `-i + h`. `a - k * floor(a / k)` is `a % k`. */
+export const affineTerms = (a: Affine, name: Names, data: Data): readonly PrintedTerm[] => {
+  const left = new Map(a.terms.map((t) => [t.atom.key, t]));
+  const remainders: PrintedTerm[] = [];
+  for (const { atom: x, coefficient } of a.terms) {
+    if (x.kind !== "floor" || coefficient % x.by !== 0) continue;
+    const times = -coefficient / x.by;
+    if (x.of.constant !== 0 || !x.of.terms.every((t) => left.get(t.atom.key)?.coefficient === times * t.coefficient)) continue;
+    for (const t of x.of.terms) left.delete(t.atom.key);
+    left.delete(x.key);
+    remainders.push({ coefficient: times, of: { text: `${at(affinePiece(x.of, name, data), strength.product)} % ${x.by}`, binds: strength.product } });
+  }
+  const terms = [...left.values()].map((t) => ({ coefficient: t.coefficient, of: atomPiece(t.atom, name, data) }));
+  return [...terms, ...remainders].sort((s, t) => Number(t.coefficient > 0) - Number(s.coefficient > 0));
+};
+
+/** The sum of the terms and a constant. */
+export const joinTerms = (terms: readonly PrintedTerm[], constant: number): Printed => {
   let text = "";
   let binds: Strength = strength.atom;
   for (const t of terms) {
     const size = Math.abs(t.coefficient);
-    const factor = atomPiece(t.atom, name, data);
-    const body = size === 1 ? at(factor, strength.product) : `${size} * ${at(factor, strength.product + 1)}`;
+    const body = size === 1 ? at(t.of, strength.product) : `${size} * ${at(t.of, strength.product + 1)}`;
     if (text === "") {
-      text = t.coefficient < 0 ? `-${size === 1 ? at(factor, strength.unary) : body}` : body;
-      binds = t.coefficient < 0 ? strength.unary : size === 1 ? factor.binds : strength.product;
+      text = t.coefficient < 0 ? `-${size === 1 ? at(t.of, strength.unary) : body}` : body;
+      binds = t.coefficient < 0 ? strength.unary : size === 1 ? t.of.binds : strength.product;
     } else {
       text += ` ${t.coefficient < 0 ? "-" : "+"} ${body}`;
       binds = strength.sum;
     }
   }
-  if (text === "") return a.constant < 0 ? { text: String(a.constant), binds: strength.unary } : atom(String(a.constant));
-  if (a.constant !== 0) {
-    text += ` ${a.constant < 0 ? "-" : "+"} ${Math.abs(a.constant)}`;
+  if (text === "") return constant < 0 ? { text: String(constant), binds: strength.unary } : atom(String(constant));
+  if (constant !== 0) {
+    text += ` ${constant < 0 ? "-" : "+"} ${Math.abs(constant)}`;
     binds = strength.sum;
   }
   return { text, binds };
 };
 
-const atomPiece = (x: Atom, name: Names, data: Data): Piece => {
+const atomPiece = (x: Atom, name: Names, data: Data): Printed => {
   switch (x.kind) {
     case "variable":
       return atom(name(x.variable));
