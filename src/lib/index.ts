@@ -1,4 +1,7 @@
-/** The library, written in the language: convolutions, layers, blocks. */
+/** The library, written in the language: convolutions, layers, blocks, networks; and the formats of what they read and write. */
 export * from "./blocks/index.js";
 export * from "./conv/index.js";
+export * from "./formats/index.js";
+export * from "./image/index.js";
 export * from "./layers/index.js";
+export * from "./networks/index.js";

@@ -9,7 +9,7 @@ type Grid = readonly [number, number, number];
 
 /** The network in plain loops, channels last, as the model's own framework has it. */
 const plainLogits = (x: ArrayLike<number>, [a, b, c]: Grid, model: LayersModel): Float64Array => {
-  let values = Float64Array.from(x);
+  let values: Float64Array = Float64Array.from(x);
   let channels = 1;
   for (const layer of model.layers) {
     if (layer.kind === "activation") values = values.map((v) => Math.max(v, 0));
