@@ -1,0 +1,152 @@
+// Runs every check of the project, one after another, and adds up what they count:
+//
+//   node scripts/ci.mjs                 all of them
+//   node scripts/ci.mjs unit goldens    those whose name starts so
+//
+// The last line is "N passed, N failed" and, when something could not run here, ", N skipped (what)".
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { ensure, root } from "./ensure.mjs";
+
+const scratch = mkdtempSync(join(tmpdir(), "indexical-ci-"));
+const bin = (name, script) => join(root, "node_modules", name, script);
+const minutes = (n) => n * 60_000;
+
+/** Chromium's software adapter, where the machine has no WebGPU of its own to name. */
+const softwareGpu = () => {
+  const icd = "/usr/lib/chromium/vk_swiftshader_icd.json";
+  return process.env.VK_ICD_FILENAMES || !existsSync(icd) ? {} : { VK_ICD_FILENAMES: icd, XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? tmpdir() };
+};
+
+/** Runs a program of Node's; what it printed and how it ended. Past the limit it is stopped and has failed. */
+const node = (args, { env = {}, cwd = root, limit = minutes(5) } = {}) =>
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    let stdout = "";
+    child.stdout.on("data", (chunk) => ((stdout += chunk), (output += chunk)));
+    child.stderr.on("data", (chunk) => (output += chunk));
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, limit);
+    child.on("close", (status) => {
+      clearTimeout(timer);
+      resolve({ ok: status === 0 && !late, status, stdout, output: late ? `${output}\nstopped after ${limit / 1000} s` : output });
+    });
+  });
+
+const one = ({ ok, output }) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: [], report: ok ? "" : output });
+
+/** The tests of a project of vitest, through the command of the README. */
+const vitest = (project, options) => async () => {
+  const file = join(scratch, `${project}.json`);
+  const { ok, output } = await node(["scripts/test.mjs", "--project", project, "--reporter=json", "--reporter=dot", `--outputFile.json=${file}`], options);
+  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: [], report: output };
+  const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(file, "utf8"));
+  const skipped = testResults.flatMap((t) => t.assertionResults).filter((t) => !["passed", "failed"].includes(t.status)).map((t) => t.fullName);
+  // A file that can't be loaded has no tests that fail, and no test at all is no success.
+  const silent = numFailedTests === 0 && (!ok || numPassedTests === 0) ? 1 : 0;
+  return { passed: numPassedTests, failed: numFailedTests + silent, skipped, report: numFailedTests + silent > 0 ? output : "" };
+};
+
+const goldens = (device, options) => async () => {
+  const { stdout, output } = await node(["dist/cli/goldens/main.js", "test/goldens", "--device", device, "--json"], options);
+  let result;
+  try {
+    result = JSON.parse(stdout);
+  } catch {
+    return { passed: 0, failed: 1, skipped: [], report: output };
+  }
+  const cases = (status) => result.cases.filter((c) => c.status === status);
+  const failed = cases("failed");
+  return {
+    passed: result.passed,
+    failed: result.failed + (result.passed === 0 && result.failed === 0 ? 1 : 0),
+    skipped: cases("skipped").map((c) => `golden ${c.id}`),
+    report: failed.map((c) => JSON.stringify(c)).join("\n"),
+  };
+};
+
+const examples = readdirSync(join(root, "examples"), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && existsSync(join(root, "examples", entry.name, "main.ts")))
+  .map((entry) => entry.name);
+
+/** The whole of `import "indexical"` in a page: minified, and compressed as a server would. */
+const budgets = { indexical: { minified: 900, compressed: 260 } };
+
+const size = async () => {
+  const { build } = await import("esbuild");
+  const lines = [];
+  let ok = true;
+  for (const [entry, budget] of Object.entries(budgets)) {
+    const result = await build({
+      stdin: { contents: `export * from "${entry}";`, resolveDir: root },
+      bundle: true, minify: true, format: "esm", platform: "browser", write: false, external: ["node:*", "webgpu", "gl"], logLevel: "silent",
+    });
+    const bytes = result.outputFiles[0].contents;
+    const [minified, compressed] = [bytes.length / 1024, gzipSync(bytes).length / 1024];
+    ok &&= minified <= budget.minified && compressed <= budget.compressed;
+    lines.push(`${entry}: ${minified.toFixed(0)} KiB of ${budget.minified}, compressed ${compressed.toFixed(0)} of ${budget.compressed}`);
+  }
+  return { ...one({ ok, output: lines.join("\n") }), note: lines.join("; ") };
+};
+
+/** Is there a GPU that is one? The software adapter tells correctness, not speed. */
+const hardware = async () => {
+  const gpu = existsSync("/dev/nvidia0") || (existsSync("/dev/dri") && readdirSync("/dev/dri").some((name) => name.startsWith("renderD")));
+  return gpu ? one(await node([...run, "--project", "webgpu"], { limit: minutes(5) })) : { passed: 0, failed: 0, skipped: ["GPU"], report: "" };
+};
+const run = ["scripts/test.mjs"];
+
+const steps = [
+  { name: "build", run: async () => one(await node(["scripts/build.mjs"])) },
+  { name: "typecheck", run: async () => one(await node([bin("typescript", "bin/tsc"), "-p", "tsconfig.json"])) },
+  { name: "lint", run: async () => one(await node([bin("oxlint", "bin/oxlint"), "src", "test", "examples", "bench", "scripts"])) },
+  { name: "unit", run: vitest("unit", { limit: minutes(10) }) },
+  { name: "goldens reference", run: goldens("reference") },
+  { name: "goldens wasm", run: goldens("wasm") },
+  { name: "goldens gpujs:webasm", run: goldens("gpujs:webasm") },
+  { name: "goldens gpujs:cpu", run: goldens("gpujs:cpu") },
+  { name: "goldens gpujs:webgpu", run: goldens("gpujs:webgpu", { env: softwareGpu() }) },
+  { name: "webgpu", run: vitest("webgpu", { env: softwareGpu(), limit: minutes(5) }) },
+  { name: "browser", run: vitest("browser", { limit: minutes(5) }) },
+  { name: "publint", run: async () => one(await node([bin("publint", "src/cli.js"), "--strict"])) },
+  { name: "types of the package", run: async () => one(await node([bin("@arethetypeswrong/cli", "dist/index.js"), "--pack", ".", "--profile", "esm-only"])) },
+  { name: "size", run: size },
+  ...examples
+    .filter((name) => name !== "brain-mri")
+    .map((name) => ({ name: `example ${name}`, run: async () => one(await node(["scripts/run.mjs", `examples/${name}/main.ts`], { limit: minutes(2) })) })),
+  { name: "npm start", run: async () => one(await node(["scripts/start.mjs", "--out", join(scratch, "out")], { limit: minutes(6) })) },
+  { name: "hardware", run: hardware },
+];
+
+ensure();
+const wanted = process.argv.slice(2);
+const chosen = wanted.length > 0 ? steps.filter((step) => wanted.some((name) => step.name.startsWith(name))) : steps;
+if (chosen.length === 0) {
+  console.error(`no step starts with ${wanted.join(" or ")}; steps are ${steps.map((step) => step.name).join(", ")}`);
+  process.exit(2);
+}
+mkdirSync(scratch, { recursive: true });
+const begun = Date.now();
+const total = { passed: 0, failed: 0, skipped: [] };
+for (const step of chosen) {
+  const start = Date.now();
+  const result = await step.run().catch((error) => ({ passed: 0, failed: 1, skipped: [], report: error.stack }));
+  if (result.report) console.log(`${result.report.slice(-8000)}\n`);
+  const seconds = ((Date.now() - start) / 1000).toFixed(1);
+  console.log(`${step.name.padEnd(22)} ${result.passed} passed, ${result.failed} failed, ${result.skipped.length} skipped in ${seconds} s${result.note ? ` (${result.note})` : ""}`);
+  total.passed += result.passed;
+  total.failed += result.failed;
+  total.skipped.push(...result.skipped);
+}
+rmSync(scratch, { recursive: true, force: true });
+console.log(`all of it in ${((Date.now() - begun) / 60_000).toFixed(1)} minutes`);
+const names = [...new Set(total.skipped)];
+console.log(`${total.passed} passed, ${total.failed} failed${names.length > 0 ? `, ${total.skipped.length} skipped (${names.join(", ")})` : ""}`);
+process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
