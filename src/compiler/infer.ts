@@ -1,7 +1,7 @@
-import { evaluateAffine, IndexicalError, negate, printAffine, shift, visitVariables, type Affine, type Variable } from "../dsl/index.js";
+import { IndexicalError, negate, printAffine, shift, visitVariables, type Affine } from "../dsl/index.js";
 import { always, and, atLeast, not } from "./conditions.js";
 import type { Condition, Program, Read, Value } from "./ir.js";
-import { implies, solve } from "./solve.js";
+import { affineAt, implies, solve } from "./solve.js";
 import { variablesOf, visitParts } from "./values.js";
 
 /**
@@ -95,10 +95,10 @@ class Prover {
     const text = printAffine(a);
     const remedy = "Use pad, give a smaller shape, or guard the read: condition ? x(...) : 0.";
     const answer = solve(wrong);
-    if (answer.kind === "some") {
+    const value = answer.kind === "some" ? affineAt(a, answer.witness) : undefined;
+    if (answer.kind === "some" && value !== undefined) {
       const vs = [...new Set([...variablesOf(a), ...answer.witness.keys()])];
       const at = vs.map((v) => `${v.name} = ${answer.witness.get(v) ?? 0}`).join(", ");
-      const value = printValue(a, answer.witness);
       return new IndexicalError("read-out-of-range", `${text} is ${value}${at ? ` where ${at}` : ""}, but ${what}`, { span: r.span, remedy });
     }
     const data = a.key.includes("d(");
@@ -109,5 +109,3 @@ class Prover {
     );
   }
 }
-
-const printValue = (a: Affine, witness: ReadonlyMap<Variable, number>): number => evaluateAffine(a, (v) => witness.get(v) ?? 0, () => NaN);

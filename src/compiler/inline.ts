@@ -1,7 +1,7 @@
-import { extentOf, indexOf, variable, type Affine, type Variable } from "../dsl/index.js";
+import { extentOf, indexOf, variable, visitVariables, type Affine, type Variable } from "../dsl/index.js";
 import type { Program, Read, Source, Stage, Value } from "./ir.js";
-import { freeVariables, read, substituteValue, valueKey, visitValues } from "./values.js";
-import { always } from "./conditions.js";
+import { freeVariables, read, substituteValue, valueKey, visitParts, visitValues } from "./values.js";
+import { always, visitCondition } from "./conditions.js";
 import { simplify } from "./simplify.js";
 import { replaceReadsDeep } from "./rewrite.js";
 
@@ -20,11 +20,18 @@ export const inline = (program: Program): Program => {
     const variables = stage.pieces[0]!.axes.map((a) => a.variable);
     let body = stage.pieces[0]!.body;
     // Reads of stages that were kept are of their rewritten form.
+    const shared = new Map<string, Value>();
     body = replaceReadsDeep(body, (r, inLoop) => {
       if (r.source.kind !== "stage") return undefined;
-      const producer = bodies.get(r.source)!;
-      if (vanishes(producer, outputs.has(r.source), r, inLoop, uses.get(r.source)!, stage)) return bodyAt(producer, r);
-      return read(producer, r.indices, r.fill, r.span);
+      const key = valueKey(r);
+      let image = shared.get(key);
+      if (!image) {
+        const producer = bodies.get(r.source)!;
+        const gone = vanishes(producer, outputs.has(r.source), r, inLoop, uses.get(r.source)!, stage);
+        image = gone ? bodyAt(producer, r) : read(producer, r.indices, r.fill, r.span);
+        shared.set(key, image);
+      }
+      return image;
     });
     body = simplify(body, always);
     const outlined = outputs.has(stage) ? undefined : outline(stage, variables, body);
@@ -83,28 +90,54 @@ interface Weight {
 const dearFunctions = new Set(["exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh", "sinh", "cosh", "asin", "acos", "atan", "erf", "sigmoid", "cbrt"]);
 
 export const weigh = (v: Value): Weight => {
-  const w: Weight = { reads: 0, flops: 0, dear: false, reduces: 0, terms: 0 };
-  visitValues(v, (x) => {
+  const seen = new Set<Value>();
+  const go = (x: Value): Weight => {
+    const w: Weight = { reads: 0, flops: 0, dear: false, reduces: 0, terms: 0 };
+    if (seen.has(x)) return w;
+    seen.add(x);
+    const take = (u: Weight): void => {
+      w.reads += u.reads;
+      w.flops += u.flops;
+      w.dear ||= u.dear;
+      w.reduces += u.reduces;
+      w.terms += u.terms;
+    };
+    if (x.kind === "select") {
+      // One branch runs.
+      visitCondition(x.condition, () => {}, (t) => take(go(t)));
+      const [a, b] = [go(x.then), go(x.otherwise)];
+      take({
+        reads: Math.max(a.reads, b.reads),
+        flops: Math.max(a.flops, b.flops),
+        dear: a.dear || b.dear,
+        reduces: a.reduces + b.reduces,
+        terms: a.terms + b.terms,
+      });
+      return w;
+    }
     if (x.kind === "read") w.reads++;
     if (x.kind === "unary") {
       w.flops++;
-      if (dearFunctions.has(x.op)) w.dear = true;
+      w.dear ||= dearFunctions.has(x.op);
     }
     if (x.kind === "binary") {
       w.flops += x.op === "div" ? 4 : 1;
-      if (x.op === "pow" || x.op === "atan2" || x.op === "hypot") w.dear = true;
+      w.dear ||= x.op === "pow" || x.op === "atan2" || x.op === "hypot";
     }
     if (x.kind === "uniform") w.dear = true;
     if (x.kind === "reduce") {
       w.reduces++;
       w.terms += x.loops.reduce((n, l) => n * extentOf(l), 1);
     }
-  });
-  return w;
+    const data = (a: Affine): void => visitVariables(a, () => {}, (d) => take(go(d as Value)));
+    visitParts(x, (y) => take(go(y)), data);
+    return w;
+  };
+  return go(v);
 };
 
 /** Little enough to be computed at every use instead of being stored once. */
-const isLight = (w: Weight): boolean => w.reduces === 0 && !w.dear && w.reads <= 3 && w.flops <= 8;
+const isLight = (w: Weight): boolean => w.reduces === 0 && !w.dear && w.reads <= 3 && w.flops <= 16;
 
 const vanishes = (producer: Stage, isOutput: boolean, r: Read, inLoop: boolean, uses: Uses, reader: Stage): boolean => {
   const body = producer.pieces[0]!.body;

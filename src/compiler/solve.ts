@@ -1,11 +1,12 @@
-import { add, evaluateAffine, extentOf, floorDivide, gcd, indexOf, integer, interval, negate, scale, shift, subtract, variable, type Affine, type Atom, type Variable } from "../dsl/index.js";
-import { and, atLeast, not, visitCondition } from "./conditions.js";
+import { evaluateAffine, extentOf, floatFunction, negate, shift, type Affine, type Atom, type Variable } from "../dsl/index.js";
+import { and, atLeast, conjuncts, not } from "./conditions.js";
 import type { Condition, Value } from "./ir.js";
-import { variablesOf, variablesOfCondition } from "./values.js";
+import { integerPoint, type Row } from "./linear.js";
+import { variablesOfCondition, visitParts } from "./values.js";
 
 /**
- * Whether integers in the ranges of the variables satisfy a condition.
- * `none` is a proof; `some` comes with values; `unknown` means neither was found.
+ * Whether integers in the ranges of the variables satisfy a condition. `none` is a proof; `some` comes with values of the variables,
+ * and takes data to be what it must be for that; `unknown` means that neither was found.
  */
 export type Answer =
   | { readonly kind: "none" }
@@ -15,433 +16,379 @@ export type Answer =
 const none: Answer = { kind: "none" };
 const unknown: Answer = { kind: "unknown" };
 
-/** The most points that are tried one by one. */
+/** The most alternatives that are looked into, and the most points that are tried one by one where that is not enough. */
+const mostBranches = 200;
 const enumerable = 1 << 16;
 
-const cache = new Map<string, Answer>();
-
-/** Decides `condition` over the ranges of its variables. Tests of data are taken to go either way. */
+/** Decides `condition` over the ranges of its variables. */
 export const solve = (condition: Condition): Answer => {
   if (condition.kind === "false") return none;
   const variables = [...variablesOfCondition(condition)];
   if (variables.some((v) => extentOf(v) === 0)) return none;
   if (condition.kind === "true") return { kind: "some", witness: new Map() };
-  let open = false;
-  let verdict: Answer = none;
-  const branches = disjuncts(condition, 128);
-  if (!branches) open = true;
-  else
-    for (const branch of branches) {
-      const answer = solveConjunction(branch, variables);
-      if (answer.kind === "some") return answer;
-      if (answer.kind === "unknown") open = true;
-    }
-  if (open) verdict = enumerate(condition, variables);
-  return verdict;
+  const answer = new Search(condition, variables).run();
+  return answer.kind === "unknown" ? enumerate(condition, variables) : answer;
 };
+
+const cache = new Map<string, boolean>();
 
 /** True when no values of the variables satisfy it: a proof. */
 export const impossible = (condition: Condition): boolean => {
   if (condition.kind === "false") return true;
   if (condition.kind === "true") return false;
   const key = cacheKey(condition);
-  let answer = key === undefined ? undefined : cache.get(key);
-  if (!answer) {
-    answer = solve(condition);
-    if (key !== undefined) {
-      if (cache.size > 20_000) cache.clear();
-      cache.set(key, answer);
-    }
+  const known = key === undefined ? undefined : cache.get(key);
+  if (known !== undefined) return known;
+  const proved = solve(condition).kind === "none";
+  if (key !== undefined) {
+    if (cache.size > 20_000) cache.clear();
+    cache.set(key, proved);
   }
-  return answer.kind === "none";
+  return proved;
 };
 
-/** Proofs recur for variables of the same names, extents and pattern; data makes a condition unique. */
+/** Proofs recur for variables of the same extents in the same places; data makes a condition unique. */
 const cacheKey = (c: Condition): string | undefined => {
-  let data = false;
-  const vs = [...variablesOfCondition(c)];
-  const text = printKey(c, () => (data = true));
-  return data ? undefined : `${text}|${vs.map((v) => `${v.id}:${v.extent}`).join(",")}`;
-};
-const printKey = (c: Condition, data: () => void): string => {
-  switch (c.kind) {
-    case "test":
-      data();
-      return "";
-    case "and":
-    case "or":
-      return `${c.kind}(${c.all.map((d) => printKey(d, data)).join(";")})`;
-    case "true":
-    case "false":
-      return c.kind;
-    default:
-      if (c.of.key.includes("d(")) data();
-      return `${c.kind}:${c.of.key}`;
-  }
+  const places = new Map<string, number>();
+  let text = "";
+  const print = (d: Condition): boolean => {
+    switch (d.kind) {
+      case "test":
+        return false;
+      case "and":
+      case "or":
+        text += `${d.kind}(`;
+        if (!d.all.every(print)) return false;
+        text += ")";
+        return true;
+      case "true":
+      case "false":
+        text += d.kind;
+        return true;
+      default:
+        if (d.of.key.includes("d(")) return false;
+        text += `${d.kind}:${d.of.key.replace(/v\d+/g, (v) => {
+          let place = places.get(v);
+          if (place === undefined) places.set(v, (place = places.size));
+          return `v${place}`;
+        })};`;
+        return true;
+    }
+  };
+  if (!print(c)) return undefined;
+  for (const v of variablesOfCondition(c)) text += `|${places.get(`v${String(v.id).padStart(7, "0")}`)}:${v.extent}`;
+  return text;
 };
 
 /** True when `given` leaves `then` no way to fail: a proof. */
 export const implies = (given: Condition, then: Condition): boolean => {
   if (then.kind === "true") return true;
-  const relevant = connected(given, then);
-  return impossible(and(...relevant, not(then)));
+  return impossible(and(...connected(given, then), not(then)));
 };
 
-/** The conjuncts of `given` that share variables with `then`, directly or through one another. */
+/** What a condition is about: its variables, and the integers in it that depend on data. */
+const subjects = (c: Condition): Set<unknown> => {
+  const found = new Set<unknown>(variablesOfCondition(c));
+  const walk = (d: Condition): void => {
+    if (d.kind === "and" || d.kind === "or") d.all.forEach(walk);
+    else if ("of" in d && d.of.key.includes("d(")) dataIn(d.of, (atom) => void found.add(atom.key));
+  };
+  walk(c);
+  return found;
+};
+
+const dataIn = (a: Affine, visit: (atom: Extract<Atom, { kind: "data" }>) => void): void => {
+  for (const { atom } of a.terms)
+    if (atom.kind === "data") visit(atom);
+    else if (atom.kind === "floor") dataIn(atom.of, visit);
+    else if (atom.kind !== "variable") for (const b of atom.of) dataIn(b, visit);
+};
+
+/** The conjuncts of `given` that share subjects with `then`, directly or through one another. */
 const connected = (given: Condition, then: Condition): readonly Condition[] => {
-  const all = given.kind === "and" ? given.all : given.kind === "true" ? [] : [given];
-  const linked = new Set(variablesOfCondition(then));
-  const kept = new Set<Condition>();
+  const linked = subjects(then);
+  const kept: Condition[] = [];
+  let left = conjuncts(given).map((c) => ({ c, about: subjects(c) }));
   for (let grown = true; grown; ) {
     grown = false;
-    for (const c of all) {
-      if (kept.has(c)) continue;
-      const vs = variablesOfCondition(c);
-      if ([...vs].some((v) => linked.has(v))) {
-        kept.add(c);
-        for (const v of vs) linked.add(v);
-        grown = true;
-      }
-    }
+    left = left.filter(({ c, about }) => {
+      if (![...about].some((s) => linked.has(s))) return true;
+      kept.push(c);
+      for (const s of about) linked.add(s);
+      grown = true;
+      return false;
+    });
   }
-  return [...kept];
+  return kept;
 };
 
-/** The condition as alternatives of conjunctions of `>= 0` and `== 0`; undefined when there are too many. */
-const disjuncts = (c: Condition, most: number): readonly (readonly Condition[])[] | undefined => {
-  switch (c.kind) {
-    case "true":
-      return [[]];
-    case "false":
-      return [];
-    case "atLeast":
-    case "equal":
-    case "test":
-      return [[c]];
-    case "unequal":
-      return [atLeast(shift(c.of, -1)), atLeast(shift(negate(c.of), -1))].flatMap((d) => (d.kind === "false" ? [] : d.kind === "true" ? [[]] : [[d]]));
-    case "or": {
-      const all: (readonly Condition[])[] = [];
-      for (const d of c.all) {
-        const part = disjuncts(d, most);
-        if (!part) return undefined;
-        all.push(...part);
-        if (all.length > most) return undefined;
-      }
-      return all;
-    }
-    case "and": {
-      let all: readonly (readonly Condition[])[] = [[]];
-      for (const d of c.all) {
-        const part = disjuncts(d, most);
-        if (!part) return undefined;
-        all = all.flatMap((a) => part.map((b) => [...a, ...b]));
-        if (all.length > most) return undefined;
-      }
-      return all;
-    }
-  }
-};
+type Sparse = { readonly of: ReadonlyMap<number, number>; readonly constant: number };
 
-interface System {
-  /** Each is `>= 0`, over variables only. */
-  readonly inequalities: Affine[];
-  readonly equalities: Affine[];
+/** A conjunction: linear constraints, and choices of which one alternative must hold. */
+interface Parts {
+  readonly atLeast: Sparse[];
+  readonly equal: Sparse[];
+  readonly choices: (readonly Parts[])[];
 }
 
-const solveConjunction = (all: readonly Condition[], variables: readonly Variable[]): Answer => {
-  let tested = false;
-  const affines: { of: Affine; equal: boolean }[] = [];
-  for (const c of all) {
-    if (c.kind === "test") tested = true;
-    else if (c.kind === "atLeast" || c.kind === "equal") affines.push({ of: c.of, equal: c.kind === "equal" });
-  }
-  let open = false;
-  for (const system of linearise(affines)) {
-    if (system === "many") return unknown;
-    const point = eliminate(system.inequalities, system.equalities);
-    if (point === "none") continue;
-    open = true;
-    if (point === "open" || tested) continue;
-    const witness = new Map(variables.map((v) => [v, clampTo(point.get(v) ?? 0, v)]));
-    if (holdsAt(and(...all), witness)) return { kind: "some", witness };
-  }
-  return open ? unknown : none;
-};
+const noParts = (): Parts => ({ atLeast: [], equal: [], choices: [] });
 
-const clampTo = (n: number, v: Variable): number => Math.min(Math.max(n, 0), extentOf(v) - 1);
+/** Looks for a point of the linear part, and branches on a choice only when the point leaves all of its alternatives false. */
+class Search {
+  /** The unknowns: variables, quotients, extrema, integers that depend on data. */
+  private readonly columns = new Map<string, number>();
+  private readonly branches: { left: number } = { left: mostBranches };
 
-/** Replaces floors by quotient variables, and takes every way in which minima and maxima can fall. */
-const linearise = (constraints: readonly { of: Affine; equal: boolean }[]): (System | "many")[] => {
-  const systems: System[] = [];
-  let budget = 64;
-  const work = [{ todo: [...constraints], fresh: new Map<string, Variable>(), done: { inequalities: [] as Affine[], equalities: [] as Affine[] } }];
-  while (work.length > 0) {
-    const item = work.pop()!;
-    if (budget-- < 0) return ["many"];
-    let split = false;
-    while (item.todo.length > 0 && !split) {
-      const c = item.todo.pop()!;
-      const special = c.of.terms.find((t) => t.atom.kind !== "variable");
-      if (!special) {
-        (c.equal ? item.done.equalities : item.done.inequalities).push(c.of);
-        continue;
-      }
-      const { atom } = special;
-      const without = (image: Affine): Affine => add({ ...c.of, terms: c.of.terms.filter((t) => t !== special), key: "" }, scale(image, special.coefficient));
-      if (atom.kind === "floor" || atom.kind === "data") {
-        const { low, high } = interval({ constant: 0, terms: [{ coefficient: 1, atom }], key: atom.key });
-        let q = item.fresh.get(atom.key);
-        if (!q) {
-          q = variable(atom.kind === "floor" ? "q" : "data", Number.isFinite(low) && Number.isFinite(high) ? high - low + 1 : undefined);
-          item.fresh.set(atom.key, q);
-          if (atom.kind === "floor") {
-            const back = add(indexOf(q), integer(Number.isFinite(low) ? low : 0));
-            // 0 <= of - by * q <= by - 1
-            const rest = add(atom.of, scale(back, -atom.by));
-            item.todo.push({ of: rest, equal: false }, { of: shift(negate(rest), atom.by - 1), equal: false });
-          }
-        }
-        item.todo.push({ of: without(add(indexOf(q), integer(Number.isFinite(low) ? low : 0))), equal: c.equal });
-      } else if (atom.kind !== "variable") {
-        // The least of them is some one, and the others are no less.
-        for (const chosen of atom.of) {
-          const sides = atom.of.filter((b) => b !== chosen).map((b) => ({ of: atom.kind === "min" ? subtract(b, chosen) : subtract(chosen, b), equal: false }));
-          const replace = (a: Affine): Affine => replaceAtom(a, atom, chosen);
-          work.push({
-            todo: [...item.todo.map((d) => ({ of: replace(d.of), equal: d.equal })), { of: without(chosen), equal: c.equal }, ...sides],
-            fresh: new Map(item.fresh),
-            done: { inequalities: [...item.done.inequalities], equalities: [...item.done.equalities] },
-          });
-        }
-        split = true;
-      }
+  constructor(
+    private readonly condition: Condition,
+    private readonly variables: readonly Variable[],
+  ) {}
+
+  run(): Answer {
+    const parts = noParts();
+    this.condition.kind === "or" ? this.choice(this.condition.all, parts) : conjuncts(this.condition).forEach((c) => this.add(c, parts));
+    const point = this.branch(parts.atLeast, parts.equal, parts.choices);
+    if (point === "none") return none;
+    if (point === "open") return unknown;
+    const witness = new Map(this.variables.map((v) => [v, point[this.columns.get(`v${v.id}`) ?? -1] ?? 0]));
+    return truth(this.condition, witness) === false ? unknown : { kind: "some", witness };
+  }
+
+  private branch(atLeast: readonly Sparse[], equal: readonly Sparse[], choices: readonly (readonly Parts[])[]): "none" | "open" | readonly number[] {
+    if (this.branches.left-- <= 0) return "open";
+    const count = this.columns.size;
+    const point = integerPoint(count, atLeast.map((s) => dense(s, count)), equal.map((s) => dense(s, count)));
+    if (point === "none") return point;
+    const at = point === "open" ? 0 : choices.findIndex((c) => !c.some((p) => satisfied(p, point)));
+    if (at < 0) return point;
+    if (choices.length === 0) return "open";
+    let open = false;
+    for (const p of choices[at]!) {
+      const found = this.branch([...atLeast, ...p.atLeast], [...equal, ...p.equal], [...choices.slice(0, at), ...choices.slice(at + 1), ...p.choices]);
+      if (found === "open") open = true;
+      else if (found !== "none") return found;
     }
-    if (!split) systems.push(item.done);
+    return open ? "open" : "none";
   }
-  return systems;
-};
 
-
-const replaceAtom = (a: Affine, atom: Atom, by: Affine): Affine => {
-  let result = integer(a.constant);
-  for (const t of a.terms) {
-    const one: Affine = { constant: 0, terms: [{ coefficient: 1, atom: t.atom }], key: `1*${t.atom.key}+0` };
-    let image = one;
-    if (t.atom.key === atom.key) image = by;
-    else if (t.atom.kind === "floor") image = floorDivide(replaceAtom(t.atom.of, atom, by), t.atom.by);
-    result = add(result, scale(image, t.coefficient));
+  private add(c: Condition, to: Parts): void {
+    switch (c.kind) {
+      case "atLeast":
+        to.atLeast.push(this.sparse(c.of, to));
+        return;
+      case "equal":
+        to.equal.push(this.sparse(c.of, to));
+        return;
+      case "unequal":
+        return this.choice([atLeast(shift(c.of, -1)), atLeast(shift(negate(c.of), -1))], to);
+      case "and":
+        return c.all.forEach((d) => this.add(d, to));
+      case "or":
+        return this.choice(c.all, to);
+      case "false":
+        to.atLeast.push({ of: new Map(), constant: -1 });
+        return;
+      default:
+    }
   }
-  return result;
-};
 
-type Row = { readonly coefficients: ReadonlyMap<Variable, number>; readonly constant: number };
-
-const rowOf = (a: Affine): Row => {
-  const coefficients = new Map<Variable, number>();
-  for (const t of a.terms) if (t.atom.kind === "variable") coefficients.set(t.atom.variable, (coefficients.get(t.atom.variable) ?? 0) + t.coefficient);
-  return { coefficients, constant: a.constant };
-};
-
-/** Divides by the common factor; the constant is floored, which loses no integer point. */
-const tighten = (r: Row): Row => {
-  let g = 0;
-  for (const c of r.coefficients.values()) g = gcd(g, c);
-  if (g <= 1) return r;
-  return { coefficients: new Map([...r.coefficients].map(([v, c]) => [v, c / g])), constant: Math.floor(r.constant / g) };
-};
-
-const combine = (a: Row, x: number, b: Row, y: number): Row => {
-  const coefficients = new Map<Variable, number>();
-  for (const [v, c] of a.coefficients) coefficients.set(v, c * x);
-  for (const [v, c] of b.coefficients) {
-    const sum = (coefficients.get(v) ?? 0) + c * y;
-    if (sum === 0) coefficients.delete(v);
-    else coefficients.set(v, sum);
+  private choice(all: readonly Condition[], to: Parts): void {
+    to.choices.push(
+      all.map((c) => {
+        const parts = noParts();
+        this.add(c, parts);
+        return parts;
+      }),
+    );
   }
-  return { coefficients, constant: a.constant * x + b.constant * y };
-};
 
-/**
- * Fourier-Motzkin elimination with integer tightening. "none" is a proof; otherwise a point that satisfies the
- * eliminated system, rounded up, which the caller checks; "open" when the system grew too large.
- */
-const eliminate = (inequalities: readonly Affine[], equalities: readonly Affine[]): "none" | "open" | ReadonlyMap<Variable, number> => {
-  let rows = inequalities.map((a) => tighten(rowOf(a)));
-  let exact = equalities.map(rowOf);
-  const variables = new Set<Variable>();
-  for (const r of [...rows, ...exact]) for (const v of r.coefficients.keys()) variables.add(v);
-  for (const v of variables)
-    if (v.extent !== undefined) {
-      rows.push({ coefficients: new Map([[v, 1]]), constant: 0 });
-      rows.push({ coefficients: new Map([[v, -1]]), constant: v.extent - 1 });
+  /** An affine expression over the unknowns; what defines these is added to `to`. */
+  private sparse(a: Affine, to: Parts): Sparse {
+    const of = new Map<number, number>();
+    for (const { coefficient, atom } of a.terms) {
+      const k = this.column(atom, to);
+      of.set(k, (of.get(k) ?? 0) + coefficient);
     }
-  const steps: { v: Variable; rows: readonly Row[]; by?: Row }[] = [];
+    return { of, constant: a.constant };
+  }
 
-  // Equalities with a unit coefficient are substituted; the others become two inequalities.
-  for (let k = 0; k < exact.length; ) {
-    const e = exact[k]!;
-    const g = [...e.coefficients.values()].reduce(gcd, 0);
-    if (g === 0) {
-      if (e.constant !== 0) return "none";
-      exact.splice(k, 1);
-      continue;
-    }
-    if (e.constant % g !== 0) return "none";
-    const unit = [...e.coefficients].find(([, c]) => Math.abs(c) === g);
-    if (!unit) {
-      k++;
-      continue;
-    }
-    const [v, c] = unit;
-    steps.push({ v, rows: [], by: e });
-    exact.splice(k, 1);
-    const out = (r: Row): Row => {
-      const d = r.coefficients.get(v);
-      return d === undefined ? r : combine(r, 1, e, -d / c);
+  private readonly defined = new WeakMap<Parts, Set<number>>();
+
+  private column(atom: Atom, to: Parts): number {
+    const key = atom.kind === "variable" ? `v${atom.variable.id}` : atom.key;
+    let k = this.columns.get(key);
+    if (k === undefined) this.columns.set(key, (k = this.columns.size));
+    let here = this.defined.get(to);
+    if (!here) this.defined.set(to, (here = new Set()));
+    if (here.has(k)) return k;
+    here.add(k);
+    const one = k;
+    /** `of + times * this >= constant` */
+    const bound = (of: Sparse, times: number, constant = 0): void => {
+      const sum = new Map(of.of);
+      sum.set(one, (sum.get(one) ?? 0) + times);
+      to.atLeast.push({ of: sum, constant: of.constant - constant });
     };
-    rows = rows.map(out);
-    exact = exact.map(out);
-    k = 0;
-  }
-  for (const e of exact) rows.push(tighten(e), tighten(combine({ coefficients: new Map(), constant: 0 }, 1, e, -1)));
-
-  for (;;) {
-    const open = new Map<Variable, { lower: number; upper: number }>();
-    const kept: Row[] = [];
-    const seen = new Map<string, number>();
-    for (const r of rows.map(tighten)) {
-      if (r.coefficients.size === 0) {
-        if (r.constant < -1e-9) return "none";
-        continue;
+    const nil: Sparse = { of: new Map(), constant: 0 };
+    switch (atom.kind) {
+      case "variable":
+        bound(nil, 1);
+        bound({ of: new Map(), constant: extentOf(atom.variable) - 1 }, -1);
+        break;
+      case "floor": {
+        // 0 <= of - by * this <= by - 1
+        const of = this.sparse(atom.of, to);
+        bound(of, -atom.by);
+        bound(scaled(of, -1), atom.by, 1 - atom.by);
+        break;
       }
-      const key = [...r.coefficients].map(([v, c]) => `${v.id}:${c}`).sort().join();
-      const at = seen.get(key);
-      if (at === undefined) {
-        seen.set(key, kept.length);
-        kept.push(r);
-      } else if (r.constant < kept[at]!.constant) kept[at] = r;
-    }
-    rows = kept;
-    for (const r of rows)
-      for (const [v, c] of r.coefficients) {
-        const o = open.get(v) ?? { lower: 0, upper: 0 };
-        if (c > 0) o.lower++;
-        else o.upper++;
-        open.set(v, o);
+      case "data":
+        if (Number.isFinite(atom.low)) bound(nil, 1, atom.low);
+        if (Number.isFinite(atom.high)) bound(nil, -1, -atom.high);
+        break;
+      default: {
+        // No more than each, and no less than some one (for a minimum).
+        const sign = atom.kind === "min" ? 1 : -1;
+        const of = atom.of.map((b) => this.sparse(b, to));
+        for (const b of of) bound(scaled(b, sign), -sign);
+        to.choices.push(
+          of.map((b) => {
+            const parts = noParts();
+            const sum = new Map([...b.of].map(([i, c]) => [i, -sign * c]));
+            sum.set(one, (sum.get(one) ?? 0) + sign);
+            parts.atLeast.push({ of: sum, constant: -sign * b.constant });
+            return parts;
+          }),
+        );
       }
-    if (open.size === 0) break;
-    let best: Variable | undefined;
-    let cost = Infinity;
-    for (const [v, o] of open) {
-      const n = o.lower * o.upper - o.lower - o.upper;
-      if (n < cost) [best, cost] = [v, n];
     }
-    const v = best!;
-    const lower = rows.filter((r) => (r.coefficients.get(v) ?? 0) > 0);
-    const upper = rows.filter((r) => (r.coefficients.get(v) ?? 0) < 0);
-    steps.push({ v, rows: [...lower, ...upper] });
-    rows = rows.filter((r) => !r.coefficients.has(v));
-    if (rows.length + lower.length * upper.length > 1500) return "open";
-    for (const a of lower) for (const b of upper) rows.push(combine(a, -b.coefficients.get(v)!, b, a.coefficients.get(v)!));
+    return k;
   }
+}
 
-  const point = new Map<Variable, number>();
-  const valueOf = (r: Row, except: Variable): number => {
-    let s = r.constant;
-    for (const [w, c] of r.coefficients) if (w !== except) s += c * (point.get(w) ?? 0);
-    return s;
-  };
-  for (const { v, rows: bounds, by } of steps.reverse()) {
-    if (by) {
-      point.set(v, Math.round(-valueOf(by, v) / by.coefficients.get(v)!));
-      continue;
-    }
-    let [low, high] = [-Infinity, Infinity];
-    for (const r of bounds) {
-      const c = r.coefficients.get(v)!;
-      const limit = -valueOf(r, v) / c;
-      if (c > 0) low = Math.max(low, Math.ceil(limit));
-      else high = Math.min(high, Math.floor(limit));
-    }
-    point.set(v, Number.isFinite(low) ? low : Number.isFinite(high) ? high : 0);
-  }
-  return point;
+const scaled = (s: Sparse, times: number): Sparse => ({ of: new Map([...s.of].map(([k, c]) => [k, c * times])), constant: s.constant * times });
+
+const dense = (s: Sparse, count: number): Row => {
+  const row = new Array<number>(count + 1).fill(0);
+  for (const [k, c] of s.of) row[k] = c;
+  row[count] = s.constant;
+  return row;
 };
 
-/** True when the condition holds for these values; false when a test or data makes it uncertain. */
-const holdsAt = (c: Condition, at: ReadonlyMap<Variable, number>): boolean => {
-  const value = (a: Affine): number => evaluateAffine(a, (v) => at.get(v) ?? 0, (data) => staticValue(data as Value, at));
+const satisfied = (p: Parts, point: readonly number[]): boolean => {
+  const value = (s: Sparse): number => [...s.of].reduce((sum, [k, c]) => sum + c * point[k]!, s.constant);
+  return p.atLeast.every((s) => value(s) >= 0) && p.equal.every((s) => value(s) === 0) && p.choices.every((c) => c.some((q) => satisfied(q, point)));
+};
+
+type At = ReadonlyMap<Variable, number>;
+
+/** Whether a condition holds for these values; undefined when data decides. */
+const truth = (c: Condition, at: At): boolean | undefined => {
   switch (c.kind) {
     case "true":
       return true;
     case "false":
-    case "test":
       return false;
-    case "atLeast":
-      return value(c.of) >= 0;
-    case "equal":
-      return value(c.of) === 0;
-    case "unequal":
-      return !Number.isNaN(value(c.of)) && value(c.of) !== 0;
+    case "test": {
+      const [a, b] = [valueAt(c.a, at), valueAt(c.b, at)];
+      return a === undefined || b === undefined ? undefined : { lt: a < b, le: a <= b, gt: a > b, ge: a >= b, eq: a === b, ne: a !== b }[c.op];
+    }
     case "and":
-      return c.all.every((d) => holdsAt(d, at));
-    case "or":
-      return c.all.some((d) => holdsAt(d, at));
+    case "or": {
+      // Later ones are looked at only when the earlier ones leave it open: their reads rely on that.
+      let open = false;
+      for (const d of c.all) {
+        const t = truth(d, at);
+        if (t === (c.kind === "or")) return t;
+        open ||= t === undefined;
+      }
+      return open ? undefined : c.kind === "and";
+    }
+    default: {
+      const n = affineAt(c.of, at);
+      return n === undefined ? undefined : c.kind === "atLeast" ? n >= 0 : c.kind === "equal" ? n === 0 : n !== 0;
+    }
   }
 };
 
-/** A value of indices alone, such as a product of two; NaN when it depends on data. */
-const staticValue = (v: Value, at: ReadonlyMap<Variable, number>): number => {
+/** Raised where a value depends on data. */
+class OnData extends Error {}
+
+/** An index expression where the variables have these values; undefined when it depends on data. */
+export const affineAt = (a: Affine, at: At): number | undefined => {
+  try {
+    return evaluateAffine(
+      a,
+      (v) => at.get(v)!,
+      (data) => {
+        const n = valueAt(data as Value, at);
+        if (n === undefined) throw new OnData();
+        return n;
+      },
+    );
+  } catch (error) {
+    if (error instanceof OnData) return undefined;
+    throw error;
+  }
+};
+
+/** A value of indices and constants alone, such as a product of two; undefined when it depends on data. */
+const valueAt = (v: Value, at: At): number | undefined => {
   switch (v.kind) {
     case "constant":
       return v.value;
     case "index":
-      return evaluateAffine(v.of, (x) => at.get(x) ?? 0, (data) => staticValue(data as Value, at));
-    case "binary": {
-      const [a, b] = [staticValue(v.a, at), staticValue(v.b, at)];
-      return v.op === "mul" ? a * b : v.op === "add" ? a + b : v.op === "sub" ? a - b : NaN;
+      return affineAt(v.of, at);
+    case "unary": {
+      const a = valueAt(v.a, at);
+      return a === undefined ? undefined : floatFunction(v.op)(a);
     }
-    case "read": {
-      if (v.source.kind !== "constants") return NaN;
-      let flat = 0;
-      for (let axis = 0; axis < v.indices.length; axis++) {
-        const i = evaluateAffine(v.indices[axis]!, (x) => at.get(x) ?? 0, (data) => staticValue(data as Value, at));
-        if (!(i >= 0 && i < v.source.shape[axis]!)) return NaN;
-        flat = flat * v.source.shape[axis]! + i;
+    case "binary": {
+      const [a, b] = [valueAt(v.a, at), valueAt(v.b, at)];
+      if (a === undefined || b === undefined) return undefined;
+      switch (v.op) {
+        case "add":
+          return a + b;
+        case "sub":
+          return a - b;
+        case "mul":
+          return a * b;
+        case "div":
+          return a / b;
+        default:
+          return floatFunction(v.op)(a, b);
       }
-      return v.source.data[flat]!;
     }
     case "select": {
-      return holdsAt(v.condition, at) ? staticValue(v.then, at) : staticValue(v.otherwise, at);
+      const c = truth(v.condition, at);
+      return c === undefined ? undefined : valueAt(c ? v.then : v.otherwise, at);
+    }
+    case "read": {
+      if (v.source.kind !== "constants") return undefined;
+      let flat = 0;
+      for (let axis = 0; axis < v.indices.length; axis++) {
+        const i = affineAt(v.indices[axis]!, at);
+        if (i === undefined || !(i >= 0 && i < v.source.shape[axis]!)) return undefined;
+        flat = flat * v.source.shape[axis]! + i;
+      }
+      return v.source.data[flat];
     }
     default:
-      return NaN;
+      return undefined;
   }
 };
 
-const dependsOnData = (c: Condition): boolean => {
-  let found = false;
-  visitCondition(
-    c,
-    (a) => {
-      const zeros = new Map([...variablesOf(a)].map((v) => [v, 0] as const));
-      if (a.key.includes("d(") && Number.isNaN(evaluateAffine(a, () => 0, (data) => staticValue(data as Value, zeros)))) found = true;
-    },
-    () => {
-      found = true;
-    },
-  );
-  return found;
-};
-
-/** Tries every point when there are few enough: exact both ways. */
+/** Tries every point when there are few enough. Where data decides, it finds no witness and proves nothing. */
 const enumerate = (condition: Condition, variables: readonly Variable[]): Answer => {
+  if (!isStatic(condition)) return unknown;
   const count = variables.reduce((n, v) => n * extentOf(v), 1);
-  if (count > enumerable || dependsOnData(condition)) return corners(condition, variables);
   const at = new Map(variables.map((v) => [v, 0]));
+  if (count > enumerable) return corners(condition, variables);
+  let open = false;
   for (let k = 0; k < count; k++) {
-    if (holdsAt(condition, at)) return { kind: "some", witness: at };
+    const t = truth(condition, at);
+    if (t) return { kind: "some", witness: at };
+    open ||= t === undefined;
     for (const v of variables) {
       const next = at.get(v)! + 1;
       if (next < extentOf(v)) {
@@ -451,7 +398,7 @@ const enumerate = (condition: Condition, variables: readonly Variable[]): Answer
       at.set(v, 0);
     }
   }
-  return none;
+  return open ? unknown : none;
 };
 
 /** Too many points: a few that are often guilty. Finds witnesses, proves nothing. */
@@ -459,8 +406,25 @@ const corners = (condition: Condition, variables: readonly Variable[]): Answer =
   if (variables.length > 10) return unknown;
   for (let mask = 0; mask < 1 << variables.length; mask++) {
     const at = new Map(variables.map((v, k) => [v, (mask >> k) & 1 ? extentOf(v) - 1 : 0]));
-    if (holdsAt(condition, at)) return { kind: "some", witness: at };
+    if (truth(condition, at)) return { kind: "some", witness: at };
   }
   return unknown;
+};
+
+/** True when no data plays a part. */
+const isStatic = (c: Condition): boolean => {
+  const value = (v: Value): boolean => {
+    if (v.kind === "reduce" || v.kind === "uniform" || v.kind === "stop" || (v.kind === "read" && v.source.kind !== "constants")) return false;
+    let all = true;
+    visitParts(v, (w) => void (all &&= value(w)), (a) => void (all &&= affine(a)));
+    return all;
+  };
+  const affine = (a: Affine): boolean => {
+    let all = true;
+    if (a.key.includes("d(")) dataIn(a, (atom) => void (all &&= value(atom.value as Value)));
+    return all;
+  };
+  if (c.kind === "and" || c.kind === "or") return c.all.every(isStatic);
+  return c.kind === "test" ? value(c.a) && value(c.b) : "of" in c ? affine(c.of) : true;
 };
 
