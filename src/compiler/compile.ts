@@ -1,12 +1,12 @@
 import { describe, IndexicalError, sizeOf, type AnyTensor } from "../dsl/index.js";
 import { suggest } from "../dsl/suggest.js";
 import type { Executable, NumberArray, Result, RunOptions } from "../runtime/backend.js";
-import { createReference } from "./reference.js";
+import { createOn, findDevice, type DeviceOptions } from "./devices.js";
 import { trace, type ProgramOutput, type Shapes, type Traced } from "./trace.js";
 
-export interface CompileOptions {
-  /** `reference`, `gpujs`, `gpujs:webasm` and so on; `auto` picks the best that works. */
-  readonly device?: string;
+export interface CompileOptions extends DeviceOptions {
+  /** `wasm`, `gpujs`, `gpujs:webasm`, `reference` and so on; `auto`, the default, picks the best that works. */
+  readonly device?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -17,7 +17,10 @@ export type Results<O> = O extends AnyTensor | number ? Result : { readonly [K i
 export type InputValue = NumberArray | { readonly data: NumberArray; readonly shape: readonly number[] };
 
 export interface Compiled<I, O> {
+  /** What really runs, for example `gpujs:webasm`. */
   readonly device: string;
+  /** Why this device was picked. */
+  readonly why: string;
   /** Runs the program. @throws input-missing, input-unknown, input-size, input-shape, disposed; AbortError by the signal. */
   run(inputs: { readonly [K in keyof I]: InputValue }, options?: RunOptions): Promise<Results<O>>;
   dispose(): void;
@@ -34,20 +37,21 @@ export const compile = async <I extends { readonly [K in keyof I]: AnyTensor }, 
 ): Promise<Compiled<I, O>> => {
   options.signal?.throwIfAborted();
   const traced = trace(f as (inputs: never) => ProgramOutput, shapes as Shapes);
-  const executable = await build(traced, options);
-  return wrap(traced, executable);
+  const { device, why } = await findDevice(options.device ?? "auto");
+  options.signal?.throwIfAborted();
+  const executable = await createOn(device, traced, options);
+  if (options.signal?.aborted) {
+    executable.dispose();
+    options.signal.throwIfAborted();
+  }
+  return wrap(traced, executable, why);
 };
 
-const build = async (traced: Traced, options: CompileOptions): Promise<Executable> => {
-  const device = options.device ?? "auto";
-  if (device === "reference" || device === "auto") return createReference(traced);
-  throw new IndexicalError("device-unknown", `there is no device ${device}`, { remedy: suggest(device, ["reference"]).trim() });
-};
-
-const wrap = <I, O>(traced: Traced, executable: Executable): Compiled<I, O> => {
+const wrap = <I, O>(traced: Traced, executable: Executable, why: string): Compiled<I, O> => {
   let disposed = false;
   return {
     device: executable.device,
+    why,
     run: async (inputs, options = {}) => {
       if (disposed) throw new IndexicalError("disposed", "the executable was disposed of", { remedy: "Compile the program again." });
       options.signal?.throwIfAborted();

@@ -1,0 +1,97 @@
+import { IndexicalError } from "../dsl/index.js";
+import { suggest } from "../dsl/suggest.js";
+import type { Executable } from "../runtime/backend.js";
+import { createGpujs, modes, probeGpujs, type GpujsMode } from "../runtime/gpujs/index.js";
+import { createWasm } from "../runtime/wasm/index.js";
+import { emitGpujs } from "./emit/gpujs/index.js";
+import { emitWasm } from "./emit/wasm/emit.js";
+import { proveReads } from "./infer.js";
+import type { Program } from "./ir.js";
+import { lower } from "./lower.js";
+import { runPasses } from "./passes.js";
+import { createReference } from "./reference.js";
+import type { Traced } from "./trace.js";
+
+export interface DeviceOptions {
+  /** Threads of the `wasm` device; as many as there are cores by default. */
+  readonly threads?: number | undefined;
+  /** The device of the `gpujs:webgpu` back end, when the caller has one already. */
+  readonly gpu?: GPUDevice | undefined;
+}
+
+/** A kernel as a person can read it. */
+export interface KernelSource {
+  readonly name: string;
+  readonly device: string;
+  readonly source: string;
+}
+
+/** A way to run programs. */
+export interface Device {
+  readonly name: string;
+  readonly describe: string;
+  /** Whether it works here, and what was found or why not. */
+  readonly probe: () => Promise<{ readonly works: boolean; readonly reason: string }>;
+  readonly create: (traced: Traced, program: () => Program, options: DeviceOptions) => Promise<Executable>;
+  readonly kernels: (program: Program) => readonly KernelSource[];
+}
+
+const gpujs = (mode: GpujsMode): Device => ({
+  name: `gpujs:${mode}`,
+  describe: `gpu.js kernels in mode ${mode}`,
+  probe: async () => {
+    const found = (await probeGpujs()).find((p) => p.mode === mode);
+    return found ?? { works: false, reason: `gpu.js has no mode ${mode}` };
+  },
+  create: async (_traced, program, { gpu }) => createGpujs(emitGpujs(program()), gpu ? { mode, device: gpu } : { mode }),
+  kernels: (program) => emitGpujs(program).steps.map(({ name, source }) => ({ name, device: `gpujs:${mode}`, source })),
+});
+
+/** All devices; `auto` takes the first that works. */
+export const devices: readonly Device[] = [
+  {
+    name: "wasm",
+    describe: "own WebAssembly SIMD, threads over one shared memory",
+    probe: async () =>
+      typeof WebAssembly === "object"
+        ? { works: true, reason: typeof SharedArrayBuffer === "function" ? "WebAssembly with shared memory" : "WebAssembly in one thread: there is no SharedArrayBuffer" }
+        : { works: false, reason: "there is no WebAssembly here" },
+    create: async (_traced, program, { threads }) => createWasm(emitWasm(program()), { threads }),
+    kernels: (program) => emitWasm(program).steps.map((s) => ({ name: s.name, device: "wasm", source: s.kernels.map((k) => k.name).join("\n") })),
+  },
+  ...modes.map(gpujs),
+  {
+    name: "reference",
+    describe: "float64 evaluation of the definitions as written: slow and exact",
+    probe: async () => ({ works: true, reason: "plain JavaScript" }),
+    create: async (traced) => {
+      proveReads(lower(traced));
+      return createReference(traced);
+    },
+    kernels: () => [],
+  },
+];
+
+/** What `device: "auto"` tries, in order: what needs nothing of the machine and is fastest without a GPU comes first. */
+const automatic = ["wasm", "gpujs:webgpu", "gpujs:webgl2", "gpujs:webasm", "gpujs:cpu"];
+
+/** The device of a name; `auto` and `gpujs` are resolved by trying. @throws device-unknown, device-none. */
+export const findDevice = async (name: string): Promise<{ readonly device: Device; readonly why: string }> => {
+  const exact = devices.find((d) => d.name === name);
+  if (exact) return { device: exact, why: "as asked" };
+  const candidates = name === "auto" ? automatic : name === "gpujs" ? modes.map((m) => `gpujs:${m}`) : undefined;
+  const names = ["auto", "gpujs", ...devices.map((d) => d.name)];
+  if (!candidates) throw new IndexicalError("device-unknown", `there is no device ${name}`, { remedy: `Devices are ${names.join(", ")}.${suggest(name, names)}` });
+  const tried: string[] = [];
+  for (const candidate of candidates) {
+    const device = devices.find((d) => d.name === candidate)!;
+    const { works, reason } = await device.probe();
+    if (works) return { device, why: [...tried, `${candidate}: ${reason}`].join("; ") };
+    tried.push(`${candidate}: ${reason}`);
+  }
+  throw new IndexicalError("device-none", `no device of ${name} works here: ${tried.join("; ")}`, { remedy: 'Use device: "reference", or run indexical doctor.' });
+};
+
+/** The executable of a traced program on a device. */
+export const createOn = async (device: Device, traced: Traced, options: DeviceOptions): Promise<Executable> =>
+  device.create(traced, () => runPasses(traced), options);
