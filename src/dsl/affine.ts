@@ -167,8 +167,36 @@ const atomInterval = (atom: Atom): Interval => {
   }
 };
 
-/** Bounds of `a` over the ranges of its variables: exact when each atom's variables occur in no other. */
+/** Bounds of `a` over the ranges of its variables: exact, unless parts that share variables take too many values to try. */
 export const interval = (a: Affine): Interval => {
+  if (a.terms.every((t) => t.atom.kind === "variable")) return loose(a);
+  const known = exact.get(a);
+  if (known) return known;
+  let low = a.constant;
+  let high = a.constant;
+  for (const group of related(a.terms)) {
+    const part = make(0, group);
+    const i = group.length === 1 && group[0]!.atom.kind !== "min" && group[0]!.atom.kind !== "max" ? loose(part) : (tried(part) ?? remainders(part));
+    low += i.low;
+    high += i.high;
+  }
+  const result = { low, high };
+  if (rangesKnown(a)) exact.set(a, result);
+  return result;
+};
+
+const exact = new WeakMap<Affine, Interval>();
+
+const rangesKnown = (a: Affine): boolean => {
+  let all = true;
+  visitVariables(a, (v) => {
+    all &&= v.extent !== undefined;
+  });
+  return all;
+};
+
+/** Bounds as if each term moved on its own. */
+const loose = (a: Affine): Interval => {
   let low = a.constant;
   let high = a.constant;
   for (const { coefficient, atom } of a.terms) {
@@ -177,6 +205,111 @@ export const interval = (a: Affine): Interval => {
     high += coefficient * (coefficient > 0 ? i.high : i.low);
   }
   return { low, high };
+};
+
+/** The variables and data-dependent atoms inside, by key. */
+const sourcesOf = (a: Affine, into = new Map<string, Atom>()): Map<string, Atom> => {
+  for (const { atom } of a.terms) {
+    if (atom.kind === "variable" || atom.kind === "data") into.set(atom.key, atom);
+    else if (atom.kind === "floor") sourcesOf(atom.of, into);
+    else for (const b of atom.of) sourcesOf(b, into);
+  }
+  return into;
+};
+
+/** The terms in groups that have no variable in common. */
+const related = (terms: readonly Term[]): Term[][] => {
+  let groups: { terms: Term[]; keys: Set<string> }[] = [];
+  for (const t of terms) {
+    const keys = new Set(sourcesOf(make(0, [t])).keys());
+    const touching = groups.filter((g) => [...keys].some((k) => g.keys.has(k)));
+    groups = groups.filter((g) => !touching.includes(g));
+    groups.push({ terms: [...touching.flatMap((g) => g.terms), t], keys: new Set([...touching.flatMap((g) => [...g.keys]), ...keys]) });
+  }
+  return groups.map((g) => g.terms);
+};
+
+/** How many points are tried at most. */
+const mostPoints = 1024;
+
+/** The bounds found by trying; undefined when there are too many points, or a range is not known. */
+const tried = (a: Affine): Interval | undefined => {
+  const axes: { key: string; values: number[] }[] = [];
+  let points = 1;
+  for (const [key, atom] of sourcesOf(a)) {
+    const { low, high } = atomInterval(atom);
+    const period = cycleOf(a, key)?.period ?? Infinity;
+    // Over whole periods it only rises or only falls: the first and the last hold the extremes.
+    const ends = Math.min(high - low + 1, 2 * period);
+    points *= Math.max(ends, 0);
+    if (!(points <= mostPoints)) return undefined;
+    axes.push({ key, values: Array.from({ length: ends }, (_, n) => (n < period ? low + n : high - (n - period))) });
+  }
+  if (points === 0) return loose(a);
+  let [low, high] = [Infinity, -Infinity];
+  const at = new Map<string, number>();
+  const go = (axis: number): void => {
+    if (axis === axes.length) {
+      const value = valueAt(a, at);
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    } else
+      for (const value of axes[axis]!.values) {
+        at.set(axes[axis]!.key, value);
+        go(axis + 1);
+      }
+  };
+  go(0);
+  return { low, high };
+};
+
+const valueAt = (a: Affine, at: ReadonlyMap<string, number>): number => {
+  let sum = a.constant;
+  for (const { coefficient, atom } of a.terms) {
+    if (atom.kind === "floor") sum += coefficient * Math.floor(valueAt(atom.of, at) / atom.by);
+    else if (atom.kind === "variable" || atom.kind === "data") sum += coefficient * at.get(atom.key)!;
+    else sum += coefficient * (atom.kind === "min" ? Math.min : Math.max)(...atom.of.map((b) => valueAt(b, at)));
+  }
+  return sum;
+};
+
+/** Bounds by `0 <= b - k * floor(b / k) < k`, where the floor and what it is taken of both stand in `a`. */
+const remainders = (a: Affine): Interval => {
+  let { low, high } = loose(a);
+  for (const { coefficient, atom } of a.terms) {
+    if (atom.kind !== "floor") continue;
+    const inner = a.terms.filter((t) => t.atom.kind === "floor" && t.atom.of.key === atom.of.key && t.atom.by < atom.by && atom.by % t.atom.by === 0);
+    const bases = [{ of: atom.of, by: atom.by }, ...inner.map((t) => ({ of: atomAffine(t.atom), by: atom.by / (t.atom as typeof atom).by }))];
+    for (const { of, by } of bases) {
+      if (coefficient % by !== 0) continue;
+      const times = -coefficient / by;
+      const rest = add(a, scale(add(of, scale(atomAffine(atom), -by)), -times));
+      if (rest.terms.length >= a.terms.length) continue;
+      const i = remainders(rest);
+      low = Math.max(low, i.low + Math.min(0, times * (by - 1)));
+      high = Math.min(high, i.high + Math.max(0, times * (by - 1)));
+    }
+  }
+  return { low, high };
+};
+
+/** `a` with the atom `key` (a variable or data) `period` higher is `a` plus `step`, whatever the others are; undefined when there is no such period. */
+export const cycleOf = (a: Affine, key: string): { readonly period: number; readonly step: number } | undefined => {
+  let period = 1;
+  const cycles: { period: number; step: number }[] = [];
+  for (const { coefficient, atom } of a.terms) {
+    if (!sourcesOf(make(0, [{ coefficient, atom }])).has(key)) continue;
+    let cycle = { period: 1, step: 1 };
+    if (atom.kind === "floor") {
+      const inner = cycleOf(atom.of, key);
+      if (!inner) return undefined;
+      const times = atom.by / gcd(atom.by, inner.step);
+      cycle = { period: inner.period * times, step: (inner.step * times) / atom.by };
+    } else if (atom.kind === "min" || atom.kind === "max") return undefined;
+    cycles.push({ period: cycle.period, step: cycle.step * coefficient });
+    period = (period * cycle.period) / gcd(period, cycle.period);
+  }
+  return { period, step: cycles.reduce((sum, c) => sum + c.step * (period / c.period), 0) };
 };
 
 /** Replaces variables; `of` gives undefined for one that stays. `data` rewrites data-dependent atoms. */

@@ -1,4 +1,4 @@
-import { bareVariable, gcd, integer, interval, modulo, substitute, visitVariables, type Affine, type Interval, type Term } from "./affine.js";
+import { bareVariable, cycleOf, indexOf, integer, interval, substitute, visitVariables, type Affine, type Interval, type Term } from "./affine.js";
 import { IndexicalError, place, type Span } from "./errors.js";
 import { visitExpr, type Expr } from "./expr.js";
 import { toIndex } from "./integer.js";
@@ -145,7 +145,7 @@ const looked = 4096;
 /** Where `v` stands in several terms: `a` repeats itself every `period` values of `v`, `step` higher. */
 const several = (a: Affine, v: Variable, low: number, high: number): number | undefined => {
   const at = (u: number): Interval => interval(substitute(a, (w) => (w === v ? integer(u) : undefined)));
-  const cycle = cycleOf(a, v);
+  const cycle = cycleOf(a, indexOf(v).terms[0]!.atom.key);
   if (!cycle || cycle.period > looked) {
     let inside = false;
     for (let u = 0; u <= looked; u++) {
@@ -166,26 +166,6 @@ const several = (a: Affine, v: Variable, low: number, high: number): number | un
   const first = Math.min(...last.map((l, u) => Math.max(l + period, u)));
   const extent = first > 0 ? first : Math.min(0, Math.max(...last) + 1);
   return Number.isFinite(extent) ? extent : undefined;
-};
-
-/** `a` at `v + period` is `a` at `v` plus `step`, whatever the other indices; undefined when there is no such period. */
-const cycleOf = (a: Affine, v: Variable): { period: number; step: number } | undefined => {
-  let period = 1;
-  const cycles: { period: number; step: number; coefficient: number }[] = [];
-  for (const t of a.terms) {
-    if (!contains(t, v)) continue;
-    let cycle: { period: number; step: number } | undefined;
-    if (t.atom.kind === "variable") cycle = { period: 1, step: 1 };
-    else if (t.atom.kind === "floor") {
-      const inner = cycleOf(t.atom.of, v);
-      const times = inner && t.atom.by / gcd(t.atom.by, inner.step);
-      cycle = inner && times && { period: inner.period * times, step: (inner.step * times) / t.atom.by };
-    }
-    if (!cycle) return undefined;
-    cycles.push({ ...cycle, coefficient: t.coefficient });
-    period = (period * cycle.period) / gcd(period, cycle.period);
-  }
-  return { period, step: cycles.reduce((sum, c) => sum + c.coefficient * c.step * (period / c.period), 0) };
 };
 
 const rejectCaptured = (body: Expr, own: ReadonlySet<Variable>): void =>
