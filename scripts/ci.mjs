@@ -17,8 +17,11 @@ const minutes = (n) => n * 60_000;
 
 /** Chromium's software adapter, where the machine has no WebGPU of its own to name. */
 const softwareGpu = () => {
-  const icd = "/usr/lib/chromium/vk_swiftshader_icd.json";
-  return process.env.VK_ICD_FILENAMES || !existsSync(icd) ? {} : { VK_ICD_FILENAMES: icd, XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? tmpdir() };
+  const { VK_ICD_FILENAMES, XDG_RUNTIME_DIR = tmpdir(), LD_LIBRARY_PATH } = process.env;
+  const chromium = "/usr/lib/chromium";
+  const icd = join(chromium, "vk_swiftshader_icd.json");
+  if (VK_ICD_FILENAMES || !existsSync(icd)) return {};
+  return { VK_ICD_FILENAMES: icd, XDG_RUNTIME_DIR, LD_LIBRARY_PATH: [chromium, LD_LIBRARY_PATH].filter(Boolean).join(":") };
 };
 
 /** Runs a program of Node's; what it printed and how it ended. Past the limit it is stopped and has failed. */

@@ -1,0 +1,106 @@
+import { Command, CommanderError } from "commander";
+import { passes } from "../compiler/passes.js";
+import { exit, report } from "./usage.js";
+import { version } from "./version.js";
+
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
+const files = "\nFILE is TypeScript or JavaScript, anywhere on disk; it imports indexical whether or not it is installed there.\nEXPORT may be left out when FILE exports one program.";
+
+const shape = ["--shape <input=extents>", "the shape of an input, once for each: --shape x=1,3,32,32,32", collect] as const;
+
+/** Each action leaves its exit code here: commander has no way to return it. */
+interface Outcome {
+  code: number;
+}
+
+const define = (outcome: Outcome): Command => {
+  const program = new Command("indexical")
+    .description("Tensor programs from a TypeScript file: what they become, what they cost, whether two are equal, and what they give.")
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError("(add --help for examples)")
+    .addHelpText("after", "\nExit codes: 0 done, 1 refused or different, 2 wrong usage.");
+  // Commands are loaded when they are called: help comes at once.
+  const finish =
+    <A extends readonly unknown[]>(action: () => Promise<(...args: A) => Promise<number>>) =>
+    async (...args: A): Promise<void> => {
+      outcome.code = await (await action())(...args);
+    };
+
+  program
+    .command("explain")
+    .summary("what a program becomes: ranges, pieces, cost, kernels")
+    .description("Prints the ranges that were inferred, the program before and after specialisation, its pieces, its cost against the dense equivalent, and the kernels.")
+    .argument("<FILE#EXPORT>", "the program")
+    .option(...shape)
+    .option("--dump-after <pass>", `print the program after a pass: ${["trace", ...passes.map((p) => p.name)].join(", ")}`)
+    .option("--device <device>", "whose kernels to print")
+    .option("--json", "print { inputs, output, pieces, cost, kernels }")
+    .addHelpText("after", `${files}\n\nExamples:\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3 --dump-after split\n  indexical explain net.ts --shape x=8,8 --device wasm --json`)
+    .action(finish(async () => (await import("./commands/explain.js")).explain));
+
+  program
+    .command("cost")
+    .summary("multiply-adds, bytes, parameters and peak memory, without running it")
+    .description("Prints exact multiply-adds, FLOPs, bytes read and written, parameters and peak bytes. Nothing runs.")
+    .argument("<FILE#EXPORT>", "the program")
+    .option(...shape)
+    .option("--json", "print the figures as JSON")
+    .addHelpText("after", `${files}\n\nExample:\n  indexical cost net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3`)
+    .action(finish(async () => (await import("./commands/cost.js")).cost));
+
+  program
+    .command("check")
+    .summary("whether two programs are equal")
+    .description("Compares two programs over the same inputs: proved equal, agreeing at random points of a prime field, or different with a counterexample.")
+    .argument("<FILE#f>", "one program")
+    .argument("<FILE#g>", "the other")
+    .option(...shape)
+    .option("--json", "print the verdict as JSON")
+    .addHelpText("after", `${files}\n\nExit codes: 0 equal, 1 different, 2 error.\n\nExample:\n  indexical check net.ts#acs net.ts#blockSparse --shape x=1,3,8,8,8 --shape w=6,3,3,3`)
+    .action(finish(async () => (await import("./commands/check.js")).check));
+
+  program
+    .command("run")
+    .summary("runs a program on files of arrays")
+    .description("Runs a program. Arrays are .npy, .npz, safetensors or NIfTI files, found by their content, compressed by gzip or not; shapes come from the files.")
+    .argument("<FILE#EXPORT>", "the program")
+    .option("--input <[input=]file>", "numbers of an input: x=FILE, x=FILE#ARRAY, or a FILE whose arrays have the names of the inputs", collect)
+    .requiredOption("--output <file>", "where the result goes: .npy .npz .safetensors .nii .nii.gz; one result is called output")
+    .option("--shape <input=extents>", "another shape for the same numbers, for example a NIfTI image as a batch of one", collect)
+    .option("--device <device>", "where it runs; indexical doctor lists the devices", "auto")
+    .addHelpText("after", `${files}\n\nExamples:\n  indexical run net.ts#acs --input x=volume.npy --input w=weights.npy --output y.npy\n  indexical run net.ts#segment --input x=t1.nii.gz --shape x=1,1,256,256,256 --input weights.safetensors --output labels.nii.gz`)
+    .action(finish(async () => (await import("./commands/run.js")).run));
+
+  program
+    .command("doctor")
+    .summary("which devices work here, and why not")
+    .description("Asks each device whether it works here, and lets it compute a convolution whose result is known.")
+    .option("--json", "print the findings as JSON")
+    .action(finish(async () => (await import("./commands/doctor.js")).doctor));
+
+  program
+    .command("new")
+    .summary("a folder with a variant of your own, its test, and how to run them")
+    .argument("<NAME>", "the folder to make")
+    .addHelpText("after", "\nExample:\n  indexical new cross")
+    .action(finish(async () => (await import("./commands/new.js")).create));
+
+  return program;
+};
+
+/** The command line. Gives the exit code: 0 done, 1 refused or different, 2 wrong usage. */
+export const cli = async (args: readonly string[]): Promise<number> => {
+  const outcome: Outcome = { code: exit.done };
+  try {
+    await define(outcome).parseAsync(args, { from: "user" });
+    return outcome.code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.usage;
+    const { text, code } = report(error);
+    console.error(text);
+    // Of `check`, 1 says that two programs differ.
+    return args[0] === "check" ? exit.usage : code;
+  }
+};
