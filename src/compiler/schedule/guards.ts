@@ -1,8 +1,9 @@
-import { integer, subtract } from "../../dsl/index.js";
+import { integer, substitute, subtract, type Affine } from "../../dsl/index.js";
 import { and, atLeast, conjuncts } from "../conditions.js";
 import type { Condition, Read, Value } from "../ir.js";
-import { binary, constant, identityOf, isNumber, mapParts, read, reduce, select } from "../values.js";
+import { binary, constant, identityOf, isNumber, mapParts, read, reduce, remakeData, select } from "../values.js";
 import type { Layout } from "./kernel.js";
+import { usesData } from "./values.js";
 
 /**
  * Makes fills explicit: a read that may leave its source, and the halo that its buffer keeps, becomes a guarded one.
@@ -15,8 +16,9 @@ export const explicitGuards = (v: Value, layoutOf: (r: Read) => Layout): Value =
     if (!image) done.set(x, (image = rewrite(x)));
     return image;
   };
+  const affine = (a: Affine): Affine => (usesData(a) ? substitute(a, () => undefined, (atom) => remakeData(atom, go(atom.value as Value))) : a);
   const rewrite = (x: Value): Value => {
-    const y = mapParts(x, go, (a) => a);
+    const y = mapParts(x, go, affine);
     if (y.kind === "read" && y.fill !== undefined) return select(inside(y, layoutOf(y)), read(y.source, y.indices, undefined, y.span), constant(y.fill));
     if (y.kind !== "reduce" || y.op === "argmax") return y;
     const { guard, rest } = splitGuard(y.body, identityOf(y.op), y.op === "sum");

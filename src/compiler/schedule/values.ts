@@ -1,4 +1,4 @@
-import { substitute, type Affine, type Variable } from "../../dsl/index.js";
+import { substitute, visitVariables, type Affine, type Variable } from "../../dsl/index.js";
 import type { Read, Reduce, Value } from "../ir.js";
 import { freeVariables, mapParts, remakeData, variablesOf, visitValues } from "../values.js";
 
@@ -45,4 +45,11 @@ export const substitution = (images: ReadonlyMap<Variable, Affine>): Substitutio
     return image;
   };
   return { value, affine };
+};
+
+/** Whether a part of an index expression depends on data. */
+export const usesData = (a: Affine): boolean => {
+  let found = false;
+  visitVariables(a, () => {}, () => (found = true));
+  return found;
 };

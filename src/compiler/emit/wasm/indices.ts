@@ -1,15 +1,12 @@
 import { interval, subtract, integer, IndexicalError, type Affine, type Term, type Variable } from "../../../dsl/index.js";
 import type { Value } from "../../ir.js";
+import { usesData } from "../../schedule/values.js";
 import { variablesOf } from "../../values.js";
 import { Code, f64, i32 } from "./encoder.js";
 import { pushBound, type Routine, type Scope } from "./scope.js";
 
 /** Writes the float64 value of something on the stack of the current scope. */
 export type PushNumber = (v: Value) => void;
-
-/** Whether a part of an index expression depends on data. */
-export const usesData = (a: Affine): boolean =>
-  a.terms.some(({ atom }) => atom.kind === "data" || (atom.kind === "floor" && usesData(atom.of)) || ((atom.kind === "min" || atom.kind === "max") && atom.of.some(usesData)));
 
 const bare = (terms: readonly Term[]): Affine => ({
   constant: 0,
@@ -86,8 +83,8 @@ export class Indices {
     const { code } = this.routine;
     const { low } = interval(subtract(a, integer(a.constant)));
     // An access can't wrap: what is on the stack must not be negative.
-    const [base, offset] = low >= 0 ? [0, a.constant] : a.constant + low >= 0 ? [-low, a.constant + low] : [a.constant, 0];
-    if (offset < 0) throw new Error(`an access at offset ${offset} of the memory`);
+    const least = Math.min(0, low);
+    const [base, offset] = a.constant + least >= 0 ? [-least, a.constant + least] : [a.constant, 0];
     if (a.terms.length === 0) code.i32Const(base);
     else code.get(this.local(a, base));
     return offset;

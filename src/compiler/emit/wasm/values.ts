@@ -3,10 +3,10 @@ import { atLeast } from "../../conditions.js";
 import type { Comparison, Condition, Read, Source, Value } from "../../ir.js";
 import { offsetOf } from "../../schedule/layout.js";
 import type { Buffer } from "../../schedule/kernel.js";
-import { identity, substitution, type Substitution } from "../../schedule/values.js";
+import { identity, substitution, usesData, type Substitution } from "../../schedule/values.js";
 import { freeVariables, visitParts, variablesOf, variablesOfCondition } from "../../values.js";
 import { f64, i32, v128, type ValueType } from "./encoder.js";
-import { Indices, usesData } from "./indices.js";
+import { Indices } from "./indices.js";
 import { byLanes, scalarBinary, scalarUnary, vectorBinary, vectorUnary } from "./operators.js";
 import type { Routine } from "./scope.js";
 
