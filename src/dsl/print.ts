@@ -74,7 +74,10 @@ type Names = Parameters<typeof printAffine>[1] & {};
 type Data = Parameters<typeof printAffine>[2] & {};
 
 /** An index expression with its strength. */
-export const affinePiece = (a: Affine, name: Names, data: Data): Printed => joinTerms(affineTerms(a, name, data), a.constant);
+export const affinePiece = (a: Affine, name: Names, data: Data): Printed => {
+  const { terms, constant } = affineTerms(a, name, data);
+  return joinTerms(terms, constant);
+};
 
 /** A printed multiple of something. */
 export interface PrintedTerm {
@@ -83,19 +86,21 @@ export interface PrintedTerm {
 }
 
 /** The terms of an index expression, positive ones first: `h - i`, not `-i + h`. `a - k * floor(a / k)` is `a % k`. */
-export const affineTerms = (a: Affine, name: Names, data: Data): readonly PrintedTerm[] => {
+export const affineTerms = (a: Affine, name: Names, data: Data): { readonly terms: readonly PrintedTerm[]; readonly constant: number } => {
   const left = new Map(a.terms.map((t) => [t.atom.key, t]));
   const remainders: PrintedTerm[] = [];
+  let { constant } = a;
   for (const { atom: x, coefficient } of a.terms) {
     if (x.kind !== "floor" || coefficient % x.by !== 0) continue;
     const times = -coefficient / x.by;
-    if (x.of.constant !== 0 || !x.of.terms.every((t) => left.get(t.atom.key)?.coefficient === times * t.coefficient)) continue;
+    if (!x.of.terms.every((t) => left.get(t.atom.key)?.coefficient === times * t.coefficient)) continue;
     for (const t of x.of.terms) left.delete(t.atom.key);
     left.delete(x.key);
+    constant -= times * x.of.constant;
     remainders.push({ coefficient: times, of: { text: `${at(affinePiece(x.of, name, data), strength.product)} % ${x.by}`, binds: strength.product } });
   }
   const terms = [...left.values()].map((t) => ({ coefficient: t.coefficient, of: atomPiece(t.atom, name, data) }));
-  return [...terms, ...remainders].sort((s, t) => Number(t.coefficient > 0) - Number(s.coefficient > 0));
+  return { terms: [...terms, ...remainders].sort((s, t) => Number(t.coefficient > 0) - Number(s.coefficient > 0)), constant };
 };
 
 /** The sum of the terms and a constant. */
