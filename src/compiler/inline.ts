@@ -1,54 +1,73 @@
 import { extentOf, indexOf, variable, visitVariables, type Affine, type Variable } from "../dsl/index.js";
 import type { Program, Read, Source, Stage, Value } from "./ir.js";
-import { freeVariables, read, substituteValue, valueKey, visitParts, visitValues } from "./values.js";
-import { always, visitCondition } from "./conditions.js";
-import { simplify } from "./simplify.js";
+import { constant, freeVariables, read, select, substituteValue, valueKey, visitParts, visitValues } from "./values.js";
+import { always, and, visitCondition, within } from "./conditions.js";
+import { hasTest, simplify } from "./simplify.js";
+import { redirect } from "./split.js";
 import { replaceReadsDeep } from "./rewrite.js";
 
 /**
- * Lets definitions vanish into their readers: those that only move indices or do little arithmetic always, a reduction when its one
- * reader needs each element once (its epilogue). A stage whose guarded part is dear keeps the guard and loses the part:
- * that becomes a stage of its own, so that the guard can still be seen through.
+ * Lets definitions vanish into their readers, in an order that keeps arithmetic where it is done once:
+ * first what only moves indices; then a reduction, or dear arithmetic, into the one reader that needs each element once (its epilogue);
+ * then light arithmetic into whatever reads it (its prologue).
  */
-export const inline = (program: Program): Program => {
-  const outputs = new Set<Source>(program.outputs.map((o) => o.source));
-  const bodies = new Map<Stage, Stage>();
-  const result: Stage[] = [];
-  const uses = countUses(program);
+export const inline = (program: Program): Program =>
+  [viewsVanish, epiloguesVanish, prologuesVanish].reduce((p, vanish) => replaceReads(p, vanish), outlineGuarded(program));
 
+/** Whether a read of `producer` becomes the producer's body. */
+type Vanish = (producer: Stage, r: Read, context: Context) => boolean;
+
+interface Context {
+  readonly reader: Stage;
+  readonly inLoop: boolean;
+  readonly isOutput: boolean;
+  readonly uses: Uses;
+}
+
+const bodyOf = (stage: Stage): Value => stage.pieces[0]!.body;
+
+const viewsVanish: Vanish = (producer) => {
+  const w = weigh(bodyOf(producer));
+  return w.flops === 0 && w.reduces === 0 && !w.dear;
+};
+
+const epiloguesVanish: Vanish = (producer, r, { reader, inLoop, isOutput, uses }) => {
+  if (isOutput || inLoop || uses.readers.size !== 1 || uses.sites.size !== 1 || !readsOnce(r, reader)) return false;
+  return weigh(bodyOf(producer)).reduces === 0 || compatible(bodyOf(producer), reader);
+};
+
+const prologuesVanish: Vanish = (producer, _r, { isOutput }) => !isOutput && isLight(weigh(bodyOf(producer)));
+
+const replaceReads = (program: Program, vanish: Vanish): Program => {
+  const outputs = new Set<Source>(program.outputs.map((o) => o.source));
+  const uses = countUses(program);
+  const rewritten = new Map<Stage, Stage>();
   for (const stage of program.stages) {
-    const variables = stage.pieces[0]!.axes.map((a) => a.variable);
-    let body = stage.pieces[0]!.body;
-    // Reads of stages that were kept are of their rewritten form.
     const shared = new Map<string, Value>();
-    body = replaceReadsDeep(body, (r, inLoop) => {
+    let changed = false;
+    const body = replaceReadsDeep(bodyOf(stage), (r, inLoop) => {
       if (r.source.kind !== "stage") return undefined;
-      const key = valueKey(r);
+      const key = `${inLoop}${valueKey(r)}`;
       let image = shared.get(key);
       if (!image) {
-        const producer = bodies.get(r.source)!;
-        const gone = vanishes(producer, outputs.has(r.source), r, inLoop, uses.get(r.source)!, stage);
+        const producer = rewritten.get(r.source)!;
+        const gone = vanish(producer, r, { reader: stage, inLoop, isOutput: outputs.has(r.source), uses: uses.get(r.source)! });
+        changed ||= gone;
         image = gone ? bodyAt(producer, r) : read(producer, r.indices, r.fill, r.span);
         shared.set(key, image);
       }
       return image;
     });
-    body = simplify(body, always);
-    const outlined = outputs.has(stage) ? undefined : outline(stage, variables, body);
-    if (outlined) {
-      result.push(...outlined.parts);
-      body = outlined.body;
-    }
-    const rewritten: Stage = { ...stage, pieces: [{ axes: stage.pieces[0]!.axes, body }] };
-    bodies.set(stage, rewritten);
-    result.push(rewritten);
+    rewritten.set(stage, withBody(stage, changed ? simplify(body, always) : body));
   }
   return withoutDead({
     inputs: program.inputs,
-    stages: result,
-    outputs: program.outputs.map((o) => ({ name: o.name, source: o.source.kind === "stage" ? bodies.get(o.source)! : o.source })),
+    stages: [...rewritten.values()],
+    outputs: program.outputs.map((o) => ({ name: o.name, source: o.source.kind === "stage" ? rewritten.get(o.source)! : o.source })),
   });
 };
+
+const withBody = (stage: Stage, body: Value): Stage => ({ ...stage, pieces: [{ axes: stage.pieces[0]!.axes, body }] });
 
 /** Drops the stages that nothing reads. */
 export const withoutDead = (program: Program): Program => {
@@ -139,16 +158,6 @@ export const weigh = (v: Value): Weight => {
 /** Little enough to be computed at every use instead of being stored once. */
 const isLight = (w: Weight): boolean => w.reduces === 0 && !w.dear && w.reads <= 3 && w.flops <= 16;
 
-const vanishes = (producer: Stage, isOutput: boolean, r: Read, inLoop: boolean, uses: Uses, reader: Stage): boolean => {
-  const body = producer.pieces[0]!.body;
-  const w = weigh(body);
-  // Views and light arithmetic: also into outputs' readers, since storing is what costs.
-  if (isLight(w) && (w.flops === 0 || !isOutput)) return true;
-  if (isOutput || inLoop || uses.readers.size !== 1 || uses.sites.size !== 1) return false;
-  if (!readsOnce(r, reader)) return false;
-  return w.reduces === 0 || compatible(body, uses, reader);
-};
-
 /** Each element of the source is read at most once: every axis follows an index of its own. */
 const readsOnce = (r: Read, reader: Stage): boolean => {
   const seen = new Set<Variable>();
@@ -162,7 +171,7 @@ const readsOnce = (r: Read, reader: Stage): boolean => {
 
 /** A second sum joins a kernel only when it runs over loops of the same extents, so that both run as one. */
 const joined = new WeakMap<Stage, string>();
-const compatible = (body: Value, _uses: Uses, reader: Stage): boolean => {
+const compatible = (body: Value, reader: Stage): boolean => {
   const shapes = new Set<string>();
   visitValues(body, (v) => {
     if (v.kind === "reduce") shapes.add(`${v.op}:${v.loops.map(extentOf).sort((a, b) => a - b).join()}`);
@@ -179,48 +188,57 @@ const compatible = (body: Value, _uses: Uses, reader: Stage): boolean => {
   return true;
 };
 
-/** The body of a stage with its indices replaced by those of a read; a fill becomes a guard again. */
+/** The body of a stage with its indices replaced by those of a read; a fill is a guard again. */
 const bodyAt = (producer: Stage, r: Read): Value => {
   const variables = producer.pieces[0]!.axes.map((a) => a.variable);
   const image = new Map<Variable, Affine>(variables.map((v, axis) => [v, r.indices[axis]!]));
   const body = substituteValue(producer.pieces[0]!.body, (v) => image.get(v));
-  if (r.fill !== undefined) throw new Error("a filled read appears only after inlining");
-  return body;
+  if (r.fill === undefined) return body;
+  return select(and(...r.indices.map((a, axis) => within(a, 0, producer.shape[axis]! - 1))), body, constant(r.fill));
 };
 
-let parts = 0;
-
 /**
- * A guarded stage with a dear or reducing branch: the branch becomes a stage over just the indices that it depends on.
- * Undefined when there is no guard, or the branch is light anyway.
+ * A guarded definition with a dear or reducing branch keeps the guard and loses the branch, which becomes a stage over just the
+ * indices that it depends on: so the guard can still be seen through by the readers.
  */
-const outline = (stage: Stage, variables: readonly Variable[], body: Value): { parts: readonly Stage[]; body: Value } | undefined => {
-  if (body.kind !== "select") return undefined;
-  const made: Stage[] = [];
+const outlineGuarded = (program: Program): Program => {
+  const outputs = new Set<Source>(program.outputs.map((o) => o.source));
+  const rewritten = new Map<Stage, Stage>();
+  const stages: Stage[] = [];
+  for (const stage of program.stages) {
+    const moved = redirect(stage.pieces[0]!, rewritten);
+    const current: Stage = { ...stage, pieces: [{ ...moved, body: simplify(moved.body, always) }] };
+    const body = outputs.has(stage) ? bodyOf(current) : outline(current, (part) => stages.push(part));
+    const next = withBody(current, body);
+    rewritten.set(stage, next);
+    stages.push(next);
+  }
+  return { ...program, stages, outputs: program.outputs.map((o) => ({ name: o.name, source: o.source.kind === "stage" ? rewritten.get(o.source)! : o.source })) };
+};
+
+const outline = (stage: Stage, add: (part: Stage) => void): Value => {
+  const variables = stage.pieces[0]!.axes.map((a) => a.variable);
+  let count = 0;
   const leaf = (v: Value): Value => {
-    if (v.kind === "select" && v.condition.kind !== "test") {
-      const [a, b] = [leaf(v.then), leaf(v.otherwise)];
-      return a === v.then && b === v.otherwise ? v : { ...v, then: a, otherwise: b };
-    }
+    if (v.kind === "select" && !hasTest(v.condition)) return select(v.condition, leaf(v.then), leaf(v.otherwise));
     if (isLight(weigh(v))) return v;
     const free = freeVariables(v);
     const axes = variables.filter((x) => free.has(x));
     const fresh = axes.map((x) => variable(x.name, x.extent, x.span));
     const image = new Map<Variable, Affine>(axes.map((x, k) => [x, indexOf(fresh[k]!)]));
     // Without the guard some reads may be outside: what they give there is never used.
-    const bare = substituteValue(fillAll(v), (x) => image.get(x));
     const part: Stage = {
       kind: "stage",
-      name: `${stage.name}.part${parts++}`,
+      name: `${stage.name}.${count++}`,
       shape: fresh.map(extentOf),
-      pieces: [{ axes: fresh.map((x) => ({ variable: x, start: 0, step: 1 })), body: bare }],
+      pieces: [{ axes: fresh.map((x) => ({ variable: x, start: 0, step: 1 })), body: substituteValue(fillAll(v), (x) => image.get(x)) }],
       span: stage.span,
     };
-    made.push(part);
+    add(part);
     return read(part, axes.map(indexOf), undefined, stage.span);
   };
-  const rest = leaf(body);
-  return made.length === 0 ? undefined : { parts: made, body: rest };
+  const body = bodyOf(stage);
+  return body.kind === "select" ? leaf(body) : body;
 };
 
 const fillAll = (v: Value): Value => replaceReadsDeep(v, (r) => (r.fill === undefined ? read(r.source, r.indices, 0, r.span) : undefined));
