@@ -1,6 +1,6 @@
-import { bareVariable, extentOf, type Variable } from "../dsl/index.js";
-import type { Condition, Piece, Program, Reduce, Stage, Value } from "./ir.js";
-import { visitParts, visitValues } from "./values.js";
+import { bareVariable, extentOf, shift, type Variable } from "../dsl/index.js";
+import type { Condition, Piece, Program, Read, Reduce, Stage, Value } from "./ir.js";
+import { variablesOf, visitParts, visitValues } from "./values.js";
 
 /** What the specialised form of a piece does for each output element. */
 export interface PieceStructure {
@@ -50,6 +50,7 @@ interface Count {
 const count = (body: Value): Count => {
   const total: Count = { taps: 0, guards: 0, multiplyAdds: 0, additions: 0, sums: 0 };
   const seen = new Set<Value>();
+  const outer: Reduce[] = [];
   const walk = (v: Value, times: number, inSum: boolean): void => {
     if (seen.has(v)) return;
     seen.add(v);
@@ -62,7 +63,7 @@ const count = (body: Value): Count => {
         const multiplies = isProduct(v.body);
         if (multiplies) total.multiplyAdds += times * trips;
         else total.additions += times * trips;
-        if (!inSum) total.taps += trips / channels(v);
+        if (!inSum) outer.push(v);
       }
       visitParts(v, (w) => walk(w, times * trips, true), () => {});
       return;
@@ -71,7 +72,23 @@ const count = (body: Value): Count => {
     visitParts(v, (w) => walk(w, times, inSum), () => {});
   };
   walk(body, 1, false);
+  total.taps = tapsOf(outer);
   return total;
+};
+
+/** Sums of the same tensors over disjoint channels are one sum over all of them; over the same channels, their taps add up. */
+const tapsOf = (sums: readonly Reduce[]): number => {
+  const groups = new Map<string, { terms: number; boxes: Map<string, number> }>();
+  for (const s of sums) {
+    const { sources, box, channels } = channelsOf(s);
+    const g = groups.get(sources) ?? { terms: 0, boxes: new Map<string, number>() };
+    g.terms += s.loops.reduce((n, l) => n * extentOf(l), 1);
+    g.boxes.set(box, channels);
+    groups.set(sources, g);
+  }
+  let taps = 0;
+  for (const g of groups.values()) taps += g.terms / [...g.boxes.values()].reduce((a, b) => a + b, 0);
+  return taps;
 };
 
 /** A product of two factors that both depend on tensors. */
@@ -92,15 +109,21 @@ const reads = (v: Value): boolean => {
   return found;
 };
 
-/** The extents of the loops that stand bare (but for an offset) in every read that the sum makes. */
-const channels = (r: Reduce): number => {
-  const all: (readonly { terms: readonly { coefficient: number; atom: { kind: string; variable?: Variable } }[] }[])[] = [];
+/** The loops that stand bare, but for an offset, in every read that varies in the sum: how many values they take, and where they start. */
+const channelsOf = (r: Reduce): { sources: string; box: string; channels: number } => {
+  const own = new Set(r.loops);
+  const varying: Read[] = [];
   visitValues(r.body, (v) => {
-    if (v.kind === "read") all.push(v.indices as never);
+    if (v.kind === "read" && v.indices.some((a) => [...variablesOf(a)].some((x) => own.has(x)))) varying.push(v);
   });
-  return r.loops
-    .filter((l) => all.every((indices) => indices.some((a) => bareVariable({ ...(a as never as Parameters<typeof bareVariable>[0]), constant: 0 }) === l)))
-    .reduce((n, l) => n * extentOf(l), 1);
+  const offset = (read: Read, l: Variable): number | undefined =>
+    read.indices.find((a) => bareVariable(shift(a, -a.constant)) === l)?.constant;
+  const channels = r.loops.filter((l) => varying.length > 0 && varying.every((read) => offset(read, l) !== undefined));
+  return {
+    sources: [...new Set(varying.map((v) => v.source.name))].sort().join(),
+    box: channels.map((l) => `${varying.map((read) => offset(read, l)).join("/")}+${extentOf(l)}`).join(),
+    channels: channels.reduce((n, l) => n * extentOf(l), 1),
+  };
 };
 
 const guardCount = (c: Condition): number => (c.kind === "and" || c.kind === "or" ? c.all.reduce((n, d) => n + guardCount(d), 0) : c.kind === "true" ? 0 : 1);
