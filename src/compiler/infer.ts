@@ -1,7 +1,7 @@
 import { IndexicalError, negate, printAffine, shift, visitVariables, type Affine } from "../dsl/index.js";
 import { always, and, atLeast, not } from "./conditions.js";
 import type { Condition, Program, Read, Value } from "./ir.js";
-import { affineAt, implies, solve } from "./solve.js";
+import { affineAt, implies, impossible, solve } from "./solve.js";
 import { variablesOf, visitParts } from "./values.js";
 
 /**
@@ -82,7 +82,8 @@ class Prover {
     r.indices.forEach((a, axis) => {
       const extent = r.source.shape[axis]!;
       for (const inside of [atLeast(a), atLeast(shift(negate(a), extent - 1))]) {
-        if (inside.kind === "true" || implies(given, inside)) continue;
+        // What never happens may read anything.
+        if (inside.kind === "true" || implies(given, inside) || impossible(given)) continue;
         throw this.refusal(r, axis, a, and(given, not(inside)));
       }
     });

@@ -4,6 +4,7 @@ import { implies } from "./solve.js";
 import { simplifySum } from "./sums.js";
 import { binary, compareValues, identityOf, isNumber, mapParts, nothing, read, reduce, select, unary, valueKey, variablesOf, variablesOfCondition, visitValues } from "./values.js";
 import { reduceDomain } from "./domains.js";
+import { replaceReadsDeep } from "./rewrite.js";
 
 /**
  * Rewrites a value to what is left of it where `given` holds: guards that ranges or `given` decide vanish, a guard that says
@@ -169,7 +170,8 @@ const absorb = (d: Condition, value: Value, outside: number, rest: Condition): V
   if (!isNumber(replaced, outside)) return undefined;
   // The other reads are evaluated without the guard now: they must be inside without it.
   for (const [key, r] of reads) if (!vanish.has(key) && r.fill === undefined && !implies(rest, inside(r))) return undefined;
-  return replaceReads(value, (r) => (vanish.has(valueKey(r)) ? read(r.source, r.indices, outside, r.span) : undefined));
+  // Those inside indices and conditions may give any value there, but they must be inside too.
+  return replaceReadsDeep(value, (r) => (vanish.has(valueKey(r)) ? read(r.source, r.indices, outside, r.span) : undefined));
 };
 
 /** `v` with some of its reads replaced; reads inside indices are left alone. */

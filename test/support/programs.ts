@@ -138,6 +138,8 @@ export class Expressions {
   constructor(
     private readonly draw: Draw,
     private readonly tensors: readonly TensorNode[],
+    /** Whether conditions may look at data. */
+    private readonly tests = true,
   ) {}
 
   /** A quasi-affine index expression. */
@@ -174,7 +176,7 @@ export class Expressions {
   /** A condition on indices, and rarely on data. */
   condition(scope: readonly Variable[], depth: number): Expr {
     const { draw } = this;
-    switch (draw.below(depth > 0 ? 9 : 4)) {
+    switch (draw.below(depth > 0 ? (this.tests ? 9 : 8) : 4)) {
       case 1:
         return compare("eq", binary("mod", this.index(scope, 0), number(draw.between(2, 3))), number(draw.below(3)));
       case 2:
