@@ -1,5 +1,7 @@
+import type { Affine, Atom } from "./affine.js";
 import { IndexicalError } from "./errors.js";
 import { children, type Expr, type TensorNode } from "./expr.js";
+import { asIndex, toRational } from "./integer.js";
 import { printExpr } from "./print.js";
 import { erfOf, uniformOf } from "./special.js";
 import { nodeOf, setEvaluator, sizeOf, type AnyTensor } from "./tensor.js";
@@ -159,8 +161,10 @@ export class Evaluation {
       case "unary": {
         // Functions of what no input reaches are taken exactly, whatever the arithmetic.
         if (ar !== float64 && e.op !== "neg" && closed(e)) return this.exactly(e, slots);
+        const whole = this.exactIndex(e, slots, lazy);
+        if (whole) return whole;
         const a = go(e.a);
-        if (e.op === "neg") return (env) => ar.sub(0, a(env));
+        if (e.op === "neg") return ar === float64 ? (env) => -a(env) : (env) => ar.sub(0, a(env));
         if (ar === float64) {
           const f = floatFunction(e.op) as (a: number) => number;
           return (env) => f(a(env));
@@ -169,6 +173,8 @@ export class Evaluation {
       }
       case "binary": {
         if (ar !== float64 && !["add", "sub", "mul", "div"].includes(e.op) && closed(e)) return this.exactly(e, slots);
+        const whole = this.exactIndex(e, slots, lazy);
+        if (whole) return whole;
         if (e.op === "pow" && e.b.kind === "number" && Number.isInteger(e.b.value) && Math.abs(e.b.value) <= 64) return power(ar, go(e.a), e.b.value);
         const [a, b] = [go(e.a), go(e.b)];
         switch (e.op) {
@@ -218,30 +224,63 @@ export class Evaluation {
     return (this.inFloat ??= this.arithmetic === float64 ? this : new Evaluation(float64, () => []));
   }
 
-  /** `e` as an index: exact, and a NaN stands for minus infinity, which is the lower end of any clamp. */
+  /** `e` where it is used as an index, exact. An integer made from data counts NaN as the lowest, which is the lower end of its clamp. */
   private integer(e: Expr, slots: Map<Variable, number>, lazy: boolean): Run {
     if (this.arithmetic !== float64 && !closed(e)) return this.dataIndex(e, slots, lazy);
-    switch (e.kind) {
-      case "binary": {
-        const [a, b] = [this.integer(e.a, slots, lazy), this.integer(e.b, slots, lazy)];
-        if (e.op === "min") return (env) => Math.min(a(env), b(env));
-        if (e.op === "max") return (env) => Math.max(a(env), b(env));
-        break;
-      }
-      case "unary":
-        if (e.op === "floor" || e.op === "ceil" || e.op === "round" || e.op === "trunc") {
-          const f = floatFunction(e.op) as (a: number) => number;
-          const a = this.integer(e.a, slots, lazy);
-          return (env) => f(a(env));
-        }
-        break;
-      default:
+    if (this.arithmetic !== float64) return this.float.integer(e, slots, lazy);
+    if (e.kind === "select") {
+      const c = this.test(e.condition, slots, lazy);
+      const [a, b] = [this.integer(e.then, slots, lazy), this.integer(e.otherwise, slots, lazy)];
+      return (env) => (c(env) ? a(env) : b(env));
     }
-    const run = this.float.compile(e, slots, lazy);
-    return (env) => {
-      const v = run(env);
-      return Number.isNaN(v) ? -Infinity : v;
-    };
+    const of = plainIndex(e) ? undefined : asIndex(e);
+    return of ? this.affine(of, slots, lazy) : this.compile(e, slots, lazy);
+  }
+
+  /** A number made of indices alone that is an integer by exact arithmetic, such as `Math.floor(i / 49 * 49)`, but maybe not in floats. */
+  private exactIndex(e: Expr, slots: Map<Variable, number>, lazy: boolean): Run | undefined {
+    if (this.arithmetic !== float64 || plainIndex(e) || !onlyIndices(e)) return undefined;
+    const of = asIndex(e);
+    return of && !of.key.includes("d(") ? this.affine(of, slots, lazy) : undefined;
+  }
+
+  /** The value of an index expression, in integers. */
+  private affine(a: Affine, slots: Map<Variable, number>, lazy: boolean): Run {
+    const terms = a.terms.map(({ coefficient, atom }) => ({ coefficient, of: this.atom(atom, slots, lazy) }));
+    return (env) => terms.reduce((sum, t) => sum + t.coefficient * t.of(env), a.constant);
+  }
+
+  private atom(x: Atom, slots: Map<Variable, number>, lazy: boolean): Run {
+    switch (x.kind) {
+      case "variable": {
+        const s = slotOf(slots, x.variable);
+        return (env) => env[s]!;
+      }
+      case "floor": {
+        const of = this.affine(x.of, slots, lazy);
+        return (env) => Math.floor(of(env) / x.by);
+      }
+      case "min":
+      case "max": {
+        const all = x.of.map((b) => this.affine(b, slots, lazy));
+        return (env) => Math[x.kind](...all.map((f) => f(env)));
+      }
+      case "data": {
+        const run = this.data(x.value as Expr, slots, lazy);
+        return (env) => {
+          const v = run(env);
+          return Number.isNaN(v) ? -farthest : Math.min(Math.max(v, -farthest), farthest);
+        };
+      }
+    }
+  }
+
+  /** What stands in an index expression as an integer of its own. */
+  private data(e: Expr, slots: Map<Variable, number>, lazy: boolean): Run {
+    if (e.kind === "select") return this.integer(e, slots, lazy);
+    if (e.kind !== "binary" || e.op !== "mul") return this.compile(e, slots, lazy);
+    const [a, b] = [this.integer(e.a, slots, lazy), this.integer(e.b, slots, lazy)];
+    return (env) => a(env) * b(env);
   }
 
   /** In another arithmetic, an index that depends on data has to be a plain integer again. */
@@ -275,8 +314,16 @@ export class Evaluation {
           const [a, b] = [this.float.compile(e.a, slots, true), this.float.compile(e.b, slots, true)];
           return (env) => f(a(env), b(env));
         }
-        const [a, b] = [this.compile(e.a, slots, lazy), this.compile(e.b, slots, lazy)];
         const ar = this.arithmetic;
+        if (ar === float64 && !(plainIndex(e.a) && plainIndex(e.b))) {
+          // Both sides are index expressions: they are compared as integers, over a common denominator.
+          const difference = toRational({ kind: "binary", op: "sub", a: e.a, b: e.b });
+          if (difference) {
+            const d = this.affine(difference.of, slots, lazy);
+            return (env) => f(d(env), 0);
+          }
+        }
+        const [a, b] = [this.compile(e.a, slots, lazy), this.compile(e.b, slots, lazy)];
         return ar === float64 ? (env) => f(a(env), b(env)) : (env) => ar.compare(e.op, a(env), b(env));
       }
       case "select": {
@@ -391,6 +438,44 @@ const slotOf = (slots: Map<Variable, number>, v: Variable): number => {
     slots.set(v, s);
   }
   return s;
+};
+
+/** Where integers made from data end: beyond any extent, and small enough that sums of a few stay exact. */
+const farthest = 2 ** 50;
+
+const plainCache = new WeakMap<Expr, boolean>();
+/** True where float64 arithmetic on indices and integers is exact as it stands. */
+const plainIndex = (e: Expr): boolean => {
+  let known = plainCache.get(e);
+  if (known === undefined) plainCache.set(e, (known = isPlain(e)));
+  return known;
+};
+
+const isPlain = (e: Expr): boolean => {
+  switch (e.kind) {
+    case "index":
+      return true;
+    case "number":
+      return Number.isSafeInteger(e.value);
+    case "unary":
+      if (e.op === "floor" && e.a.kind === "binary" && e.a.op === "div") return plainIndex(e.a.a) && isWhole(e.a.b);
+      return (e.op === "neg" || e.op === "abs") && plainIndex(e.a);
+    case "binary":
+      if (e.op === "mod") return plainIndex(e.a) && isWhole(e.b);
+      return ["add", "sub", "mul", "min", "max"].includes(e.op) && plainIndex(e.a) && plainIndex(e.b);
+    default:
+      return false;
+  }
+};
+
+const isWhole = (e: Expr): boolean => e.kind === "number" && Number.isSafeInteger(e.value) && e.value !== 0;
+
+const onlyCache = new WeakMap<Expr, boolean>();
+/** True when `e` is made of indices and literals only. */
+const onlyIndices = (e: Expr): boolean => {
+  let known = onlyCache.get(e);
+  if (known === undefined) onlyCache.set(e, (known = !["read", "reduce", "uniform", "stop"].includes(e.kind) && children(e).every(onlyIndices)));
+  return known;
 };
 
 const closedCache = new WeakMap<Expr, boolean>();
