@@ -1,4 +1,4 @@
-import { argmax, constant, tensor, transpose, type Index, type Kernel3d, type Tensor, type Vector, type Volume } from "../../dsl/index.js";
+import { argmax, constant, sum, tensor, transpose, type Index, type Kernel3d, type Tensor, type Vector, type Volume } from "../../dsl/index.js";
 import { refuse } from "../arguments.js";
 import { conv3d } from "../conv/index.js";
 import type { ActivationLayer, BatchNormLayer, Conv3dLayer, Layer, LayersModel } from "../formats/layers-model.js";
@@ -68,14 +68,28 @@ export const meshNetLogits = (x: Volume, model: LayersModel, { axes = "ijk" }: M
 /**
  * The segmentation that a MeshNet gives: the class with the largest logit at each voxel, the first of equals.
  * `x` [D, H, W] holds (v - min) / (max - min) of the volume; so do the labels have shape [D, H, W].
- * A softmax at the end of the model is left out: it does not change which class is the largest.
+ * The last layer is summed inside the argmax, so that no logits are stored. A softmax after it is left out: it does not change which class is the largest.
  * @throws meshnet-layer, and what conv3d throws
  */
 export const meshNet = (x: Voxels, model: LayersModel, options: MeshNetOptions = {}): Voxels => {
   const { layers } = model;
-  const last = layers.at(-1);
-  const open = last?.kind === "activation" && last.activation === "softmax" ? layers.slice(0, -1) : layers;
+  const end = layers.at(-1);
+  const open = end?.kind === "activation" && end.activation === "softmax" ? layers.slice(0, -1) : layers;
+  const last = classifier(open.at(-1));
   const volume: Volume = tensor([1, 1, ...x.shape], (_n, _c, d, h, v) => x(d, h, v));
-  const logits = meshNetLogits(volume, { ...model, layers: open }, options);
-  return tensor((d, h, v) => argmax((o) => logits(0, o, d, h, v)));
+  const features = meshNetLogits(volume, { ...model, layers: open.slice(0, -1) }, options);
+  const w = kernelOf(last.kernel, "ijk");
+  const bias = last.bias && vectorOf(last.bias);
+  return tensor((d, h, v) =>
+    argmax((o) => {
+      const logit = sum((c) => features(0, c, d, h, v) * w(o, c, 0, 0, 0));
+      return bias ? logit + bias(o) : logit;
+    }),
+  );
+};
+
+const classifier = (layer: Layer | undefined): Conv3dLayer => {
+  if (layer?.kind !== "conv3d" || layer.groups !== 1 || [...layer.kernel.shape.slice(0, 3), ...layer.strides].some((n) => n !== 1))
+    return refuse("meshnet-layer", `the last layer${layer ? `, ${layer.name},` : ""} is no convolution of 1 x 1 x 1`, "Use meshNetLogits, and take the argmax of what it gives.");
+  return layer;
 };

@@ -84,6 +84,14 @@ test("what is no MeshNet is refused", async () => {
   await expect(compile(({ x }: { x: Volume }) => meshNetLogits(x, selu), { x: [1, 1, 4, 4, 4] })).rejects.toThrow(/activation selu is not one of a MeshNet \[meshnet-layer\]/);
 });
 
+test("labels need a last layer of 1 x 1 x 1; a softmax after it changes nothing", async () => {
+  const cut: LayersModel = { ...model, layers: model.layers.slice(0, 1) };
+  await expect(compile(({ x }: { x: Voxels }) => meshNet(x, cut), { x: [2, 2, 2] })).rejects.toThrow(/is no convolution of 1 x 1 x 1 \[meshnet-layer\]/);
+  const soft: LayersModel = { ...model, layers: [...model.layers, { kind: "activation", name: "p", activation: "softmax", alpha: undefined }] };
+  const compiled = await compile(({ x }: { x: Voxels }) => meshNet(x, soft), { x: grid }, { device: "reference" });
+  expect(Array.from((await compiled.run({ x })).data)).toEqual(labels);
+});
+
 test("the weights of a bad kernel are refused", async () => {
   const [first] = model.layers as readonly Conv3dLayer[];
   const kernel: NdArray = { ...first.kernel, shape: [3, 3, 3, 5, 1] };
