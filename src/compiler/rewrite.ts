@@ -12,7 +12,8 @@ export const replaceReadsDeep = (v: Value, of: (r: Read, inLoop: boolean) => Val
       const inner = inLoop || w.kind === "reduce";
       const affine = (a: Affine): Affine => substitute(a, () => undefined, (atom) => remakeData(atom, go(atom.value as Value, true)));
       known = mapParts(w, (x) => go(x, inner), affine);
-      if (known.kind === "read") known = of(known, inLoop) ?? known;
+      // Not what another value has become: that was rewritten already.
+      if (w.kind === "read" && known.kind === "read") known = of(known, inLoop) ?? known;
       memo.set(w, known);
     }
     return known;
