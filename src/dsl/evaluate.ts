@@ -3,6 +3,7 @@ import { IndexicalError } from "./errors.js";
 import { children, type Expr, type TensorNode } from "./expr.js";
 import { asIndex, toRational } from "./integer.js";
 import { printExpr } from "./print.js";
+import { wrongRank } from "./quote.js";
 import { erfOf, uniformOf } from "./special.js";
 import { nodeOf, setEvaluator, sizeOf, type AnyTensor } from "./tensor.js";
 import { extentOf, type Variable } from "./variable.js";
@@ -512,9 +513,7 @@ export const evaluateClosed = (t: AnyTensor): number => new Evaluation(float64, 
 
 setEvaluator((node, indices) => {
   if (indices.length !== node.shape.length)
-    throw new IndexicalError("read-rank", `a tensor of rank ${node.shape.length} is read with ${indices.length} ${indices.length === 1 ? "index" : "indices"}`, {
-      remedy: `Its shape is [${node.shape.join(", ")}].`,
-    });
+    throw wrongRank(node, indices.length);
   indices.forEach((i, axis) => {
     if (!Number.isInteger(i) || i < 0 || i >= node.shape[axis]!)
       throw new IndexicalError("read-out-of-range", `index ${String(i)} on axis ${axis}, whose extent is ${node.shape[axis]}`, { remedy: `The shape is [${node.shape.join(", ")}].` });

@@ -1,11 +1,13 @@
-import { IndexicalError } from "./errors.js";
+import { IndexicalError, type Span } from "./errors.js";
 import { freshTensorId, isCondition, visitExpr, type Expr, type ReduceName } from "./expr.js";
 import { currentPlace, liftedOf, markQuotable, type Lifted } from "./quote.js";
 import { inferRanges } from "./ranges.js";
 import { Symbolic, toExpr } from "./symbolic.js";
+import { toRational } from "./integer.js";
+import { printExpr } from "./print.js";
 import { erfOf, uniformOf } from "./special.js";
 import { checkShape, describe, fromNode, isTensor, type Tensor } from "./tensor.js";
-import { evaluateClosed } from "./evaluate.js";
+import { closed, evaluateClosed } from "./evaluate.js";
 import { variable, type Variable } from "./variable.js";
 
 type Quoted<I extends readonly number[]> = (...indices: I) => number;
@@ -42,9 +44,12 @@ const trace = (form: string, f: (...a: never[]) => unknown, variables: readonly 
 };
 
 const bind = (form: string, written: Lifted, extents: readonly number[] | undefined): Variable[] => {
+  const odd = written.names.find((name) => /^[[{]|=/.test(name));
+  if (odd !== undefined)
+    throw new IndexicalError("form-parameter", `${odd} is no index: ${form} binds plain names`, { span: written.span, remedy: `Write ${form}((i, j) => ...): one name an index, without patterns and defaults.` });
   const lifted = { ...written, names: spread(form, written, extents) };
   if (extents && extents.length !== lifted.names.length)
-    throw new IndexicalError("form-rank", `${form} was given ${extents.length} extents [${extents.join(", ")}] for ${lifted.names.length} indices (${lifted.names.join(", ")})`, { span: lifted.span });
+    throw new IndexicalError("form-rank", `${form} was given ${extents.length} extents [${extents.join(", ")}] for ${lifted.names.length} ${lifted.names.length === 1 ? "index" : "indices"} (${lifted.names.join(", ")})`, { span: lifted.span, remedy: "Give one extent per index." });
   if (lifted.names.length > 6)
     throw new IndexicalError("shape-rank", `${form} binds ${lifted.names.length} indices; the most is 6`, { span: lifted.span, remedy: "Fold axes, or nest sums." });
   return lifted.names.map((name, i) => variable(name, extents?.[i], lifted.span));
@@ -92,9 +97,11 @@ export const tensor: {
   <I extends readonly number[]>(f: Quoted<I>): Tensor<I>;
   <I extends readonly number[]>(shape: readonly number[], f: Quoted<I>): Tensor<I>;
 } = markQuotable((...args: unknown[]): never => {
-  const [shape, f] = args.length > 1 ? [checkShape(args[0], "the shape given to tensor"), args[1]] : [undefined, args[0]];
+  const [shape, f] = args.length > 1 ? [checkShape(args[0], "the shape given to tensor", placeOf(args[1])), args[1]] : [undefined, args[0]];
   return define(f as never, shape) as never;
 });
+
+const placeOf = (f: unknown): Span | undefined => liftedOf(f)?.span;
 
 interface Reduction {
   <I extends readonly number[]>(f: Quoted<I>): number;
@@ -103,8 +110,8 @@ interface Reduction {
 
 const reduction = (op: ReduceName): Reduction =>
   markQuotable((...args: unknown[]): number => {
-    const [extents, f] = args.length > 1 ? [checkShape(args[0], `the extents given to ${op}`), args[1]] : [undefined, args[0]];
     const span = currentPlace();
+    const [extents, f] = args.length > 1 ? [checkShape(args[0], `the extents given to ${op}`, span ?? placeOf(args[1])), args[1]] : [undefined, args[0]];
     const lifted = needLifted(op, f);
     const variables = bind(op, lifted, extents);
     const body = trace(op, f as never, variables, lifted);
@@ -132,7 +139,11 @@ export const fn = <A extends readonly unknown[], R>(f: (...args: A) => R): ((...
   needLifted("fn", f);
   return markQuotable((...args: A): R => {
     const result = f(...args);
-    return tracing === 0 && result instanceof Symbolic ? (evaluateClosed(scalar(result)) as R) : result;
+    // Outside of definitions, what no input reaches has a value already.
+    if (tracing > 0 || !(result instanceof Symbolic) || !closed(result.expr)) return result;
+    if (!isCondition(result.expr)) return evaluateClosed(scalar(result)) as R;
+    const [then, otherwise]: Expr[] = [{ kind: "number", value: 1 }, { kind: "number", value: 0 }];
+    return (evaluateClosed(scalar(new Symbolic({ kind: "select", condition: result.expr, then: then!, otherwise: otherwise! }))) === 1) as R;
   });
 };
 
@@ -150,8 +161,11 @@ const helper = <F extends (...args: never[]) => number>(symbolic: (...args: Expr
     if (!args.some((a) => a instanceof Symbolic) && tracing === 0) return plain(...(args as never[]));
     const exprs = args.map((a) => {
       const e = toExpr(a, currentPlace());
-      if (!e || isCondition(e)) throw new IndexicalError("quote-type", `expected a number, got ${e ? "a condition" : describe(a)}`, { span: currentPlace() });
-      return e;
+      if (e && !isCondition(e)) return e;
+      throw new IndexicalError("quote-type", `expected a number, got ${e ? "a condition" : isTensor(a) ? "a tensor" : describe(a)}`, {
+        span: currentPlace(),
+        remedy: e ? "Write condition ? 1 : 0." : isTensor(a) ? "Read an element of it: x(i, j)." : "Give a number, an index or an element of a tensor.",
+      });
     });
     return new Symbolic(symbolic(...exprs)) as unknown as number;
   }) as unknown as F;
@@ -162,11 +176,28 @@ export const sigmoid = helper((a) => ({ kind: "unary", op: "sigmoid", a, span: c
 export const erf = helper((a) => ({ kind: "unary", op: "erf", a, span: currentPlace() }), (x: number) => erfOf(x));
 /**
  * A uniform number in [0, 1) that depends on the seed and the indices only (a counter-based generator), so a run can be replayed:
- * h = seed's bits; h = lowbias32(h XOR index) for each index; h / 2^32.
+ * from h = 0x9e3779b9, h = lowbias32(h XOR n) for the seed and each index; the upper 24 bits of h, divided by 2^24.
+ * Seeds and indices count modulo 2^32. @throws uniform-argument when there is no seed, or one is no integer.
  */
 export const uniform = helper(
-  (...of) => ({ kind: "uniform", of, span: currentPlace() }),
-  (...of: number[]) => uniformOf(of),
+  (...of) => {
+    needIntegers(of.length, of.find((e) => (toRational(e)?.over ?? 1) > 1 || (e.kind === "number" && !Number.isInteger(e.value))));
+    return { kind: "uniform", of, span: currentPlace() };
+  },
+  (...of: number[]) => {
+    const odd = of.find((n) => !Number.isInteger(n));
+    needIntegers(of.length, odd === undefined ? undefined : { kind: "number", value: odd });
+    return uniformOf(of);
+  },
 );
+
+const needIntegers = (count: number, odd: Expr | undefined): void => {
+  if (count > 0 && !odd) return;
+  throw new IndexicalError("uniform-argument", odd ? `uniform was given ${printExpr(odd)}, which is no integer` : "uniform was given no seed", {
+    span: currentPlace(),
+    remedy: "Write uniform(seed, ...indices), all integers: the same integers give the same number.",
+  });
+};
+
 /** `x`, whose derivative is taken to be zero. */
 export const stopGradient = helper((a) => ({ kind: "stop", a, span: currentPlace() }), (x: number) => x);

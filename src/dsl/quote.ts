@@ -1,5 +1,6 @@
 import { IndexicalError, type Span } from "./errors.js";
-import { isCondition, type BinaryName, type CompareName, type Expr, type UnaryName } from "./expr.js";
+import { isCondition, type BinaryName, type CompareName, type Expr, type TensorNode, type UnaryName } from "./expr.js";
+import { suggest } from "./suggest.js";
 import { Symbolic, toExpr } from "./symbolic.js";
 import { describe, isTensor, nodeOf } from "./tensor.js";
 
@@ -58,14 +59,18 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
       throw new IndexicalError("quote-condition-as-number", "a condition was used as a number", { span: spanAt(at), remedy: "Write condition ? 1 : 0." });
     if (isTensor(x))
       throw new IndexicalError("quote-tensor-as-number", "a tensor was used as a number", { span: spanAt(at), remedy: "Read an element of it: x(i, j)." });
-    throw new IndexicalError("quote-type", `expected a number, got ${describe(x)}`, { span: spanAt(at) });
+    throw new IndexicalError("quote-type", `expected a number, got ${describe(x)}`, {
+      span: spanAt(at),
+      remedy:
+        x === undefined ? "Is a value missing, or misspelled?" : typeof x === "function" ? "Call it." : "Quoted code computes with numbers: indices, elements of tensors, and static numbers.",
+    });
   };
   const condition = (x: unknown, at: number): Expr => {
     const e = toExpr(x, spanAt(at));
     if (e && isCondition(e)) return e;
-    throw new IndexicalError("quote-number-as-condition", `a condition is needed here, got ${e ? "a number" : describe(x)}`, {
+    throw new IndexicalError("quote-number-as-condition", `a condition is needed here, got ${e ? "a number" : isTensor(x) ? "a tensor" : describe(x)}`, {
       span: spanAt(at),
-      remedy: "Compare it: x !== 0.",
+      remedy: isTensor(x) ? "Read an element of it and compare that: x(i, j) > 0." : "Compare it, x !== 0; where a number is wanted, write condition ? x : 0.",
     });
   };
   const isSymbolic = (x: unknown): x is Symbolic => x instanceof Symbolic;
@@ -90,14 +95,11 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
 
   const call = (f: unknown, args: readonly unknown[], at: number): unknown => {
     if (typeof f !== "function")
-      throw new IndexicalError("quote-not-a-function", `this is called, but it is ${describe(f)}`, { span: spanAt(at) });
+      throw new IndexicalError("quote-not-a-function", `what is called here is ${describe(f)}`, { span: spanAt(at), remedy: notCallable(f) });
     if (isTensor(f)) {
       const node = nodeOf(f);
       if (args.length !== node.shape.length)
-        throw new IndexicalError("read-rank", `a tensor of rank ${node.shape.length} is read with ${args.length} ${args.length === 1 ? "index" : "indices"}`, {
-          span: spanAt(at),
-          remedy: `Its shape is [${node.shape.join(", ")}].`,
-        });
+        throw wrongRank(node, args.length, spanAt(at));
       return new Symbolic({ kind: "read", tensor: node, indices: args.map((a) => number(a, at)), span: spanAt(at) });
     }
     if (quotable.has(f)) return withPlace(spanAt(at), () => (f as (...a: unknown[]) => unknown)(...args));
@@ -109,6 +111,17 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
       });
     return (f as (...a: unknown[]) => unknown)(...args);
   };
+
+  /** `every` and `some` of a static array, for conditions that may be symbolic. */
+  const all = (name: "every" | "some", list: readonly unknown[], test: Callback, at: number): unknown =>
+    list.reduce((result: unknown, x, i) => {
+      const one = (): unknown => {
+        const c = test(x, i, list);
+        return isSymbolic(c) ? c : Boolean(c);
+      };
+      if (!isSymbolic(result)) return Boolean(result) === (name === "every") ? one() : result;
+      return new Symbolic({ kind: name === "every" ? "and" : "or", a: condition(result, at), b: condition(one(), at), span: spanAt(at) });
+    }, name === "every");
 
   return {
     lift: <F extends object>(f: F, names: readonly string[], at: number): F => {
@@ -153,21 +166,32 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
     call,
     method: (object: unknown, name: string, args: readonly unknown[], at: number): unknown => {
       const f = (object as Record<string, unknown> | null | undefined)?.[name];
-      if (isTensor(f) || (typeof f === "function" && quotable.has(f))) return call(f, args, at);
-      if (typeof f !== "function")
-        throw new IndexicalError("quote-not-a-function", `.${name}(...) is called, but it is ${describe(f)}`, { span: spanAt(at) });
+      if (isTensor(f) || (typeof f === "function" && (quotable.has(f) || lifted.has(f)))) return call(f, args, at);
+      if (typeof f !== "function" && !isSymbolic(object))
+        throw new IndexicalError("quote-not-a-function", `.${name}(...) is called, but .${name} is ${describe(f)}`, { span: spanAt(at), remedy: notCallable(f) });
       const list = Array.isArray(object) && arrayMethods.has(name);
-      if (!list && args.some(holdsSymbolic))
+      if (isSymbolic(object) || (!list && [object, ...args].some(holdsSymbolic)))
         throw new IndexicalError("quote-ordinary-call", `the ordinary method .${name} is applied to a symbolic value`, {
           span: spanAt(at),
           remedy: "Write it with operators and Math.*, or make it a quoted helper with fn.",
+        });
+      if (list && positionMethods.has(name) && isSymbolic(args[0])) throw symbolicPosition(object, spanAt(at));
+      if (Array.isArray(object) && (name === "every" || name === "some")) return all(name, object, args[0] as Callback, at);
+      if (Array.isArray(object) && searches.has(name))
+        return (f as (test: Callback) => unknown).call(object, (...a) => {
+          const found = (args[0] as Callback)(...a);
+          if (!isSymbolic(found)) return found;
+          throw new IndexicalError("quote-search", `.${name} chooses elements by a condition that is not known while the program is traced`, {
+            span: spanAt(at),
+            remedy: "Choose between values instead: .map((r) => condition ? ... : 0), or .reduce with ?:.",
+          });
         });
       return (f as (...a: unknown[]) => unknown).apply(object, [...args]);
     },
     math: (name: string, args: readonly unknown[], at: number): unknown => {
       if (!args.some(isSymbolic)) {
         const f = (Math as unknown as Record<string, unknown>)[name];
-        if (typeof f !== "function") throw new IndexicalError("quote-math", `Math.${name} does not exist`, { span: spanAt(at) });
+        if (typeof f !== "function") throw new IndexicalError("quote-math", `Math.${name} is no function`, { span: spanAt(at), remedy: suggest(name, Object.getOwnPropertyNames(Math)).replace("mean ", "mean Math.").trim() });
         return (f as (...a: unknown[]) => unknown)(...args);
       }
       const numbers = args.map((a) => number(a, at));
@@ -188,21 +212,20 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
         if (numbers.length > 1) return new Symbolic(folded);
         return new Symbolic(name === "hypot" ? { kind: "unary", op: "abs", a: folded, span: spanAt(at) } : folded);
       }
+      const known = [...unaryMath, ...foldedMath, "pow", "atan2"];
       throw new IndexicalError("quote-math", `Math.${name} has no meaning on symbolic values`, {
         span: spanAt(at),
-        remedy: name === "random" ? "Write uniform(seed, ...indices)." : `Use one of ${[...unaryMath, ...foldedMath, "pow", "atan2"].map((m) => `Math.${m}`).join(", ")}.`,
+        remedy: `Use one of ${known.map((m) => `Math.${m}`).join(", ")}.${suggest(name, known).replace("mean ", "mean Math.")}`,
       });
     },
     element: (a: unknown, i: unknown, at: number): unknown => {
-      if (isSymbolic(i))
-        throw new IndexicalError("quote-table", "an array is looked up with a symbolic index", {
-          span: spanAt(at),
-          remedy: "Make a tensor of it, constant(values, shape), and read that.",
-        });
-      const value = (a as Record<string, unknown>)[i as string];
-      if (Array.isArray(a) && typeof i === "number" && !(i in a))
-        throw new IndexicalError("quote-element", `element ${i} of an array of ${a.length} is read`, { span: spanAt(at) });
-      return value;
+      if (isSymbolic(i)) throw symbolicPosition(a, spanAt(at));
+      if (a === null || a === undefined)
+        throw new IndexicalError("quote-element", `element ${String(i)} of ${String(a)} is read`, { span: spanAt(at), remedy: "Is a value missing, or misspelled?" });
+      const list = Array.isArray(a) || ArrayBuffer.isView(a) ? (a as unknown as readonly unknown[]) : undefined;
+      if (list && typeof i === "number" && !(i in list))
+        throw new IndexicalError("quote-element", `element ${i} of an array of ${list.length} is read`, { span: spanAt(at), remedy: "Elements are counted from 0." });
+      return (a as Record<string, unknown>)[i as string];
     },
     plain: (op: string, a: unknown, b: unknown, at: number): unknown => {
       if (isSymbolic(a) || isSymbolic(b))
@@ -230,6 +253,26 @@ const plainOperators: Record<string, (a: never, b: never) => unknown> = {
   instanceof: (a, b) => (a as unknown) instanceof (b as never),
   "??": (a, b) => (a as unknown) ?? b,
 };
+
+/** Methods of arrays whose first argument is a position. */
+const positionMethods = new Set<string>(["at", "slice", "with", "flat"]);
+/** Methods of arrays that keep or find elements by a condition. */
+const searches = new Set<string>(["filter", "find", "findIndex", "findLast", "findLastIndex"]);
+type Callback = (...a: unknown[]) => unknown;
+
+const symbolicPosition = (a: unknown, span: Span): IndexicalError =>
+  isTensor(a)
+    ? new IndexicalError("quote-table", "a tensor is read with brackets", { span, remedy: "Call it: x(i, j)." })
+    : new IndexicalError("quote-table", "an array is looked up with a symbolic index", { span, remedy: "Make a tensor of it, constant(values, shape), and read that." });
+
+const notCallable = (f: unknown): string => (f === undefined ? "Is it misspelled, or missing from what was passed?" : "Call a tensor, a quoted helper (fn), or an ordinary function of static values.");
+
+/** A tensor was read with another number of indices than it has axes. */
+export const wrongRank = (node: TensorNode, given: number, span?: Span): IndexicalError =>
+  new IndexicalError("read-rank", `${node.kind === "input" ? node.name : "a tensor"} of rank ${node.shape.length} is read with ${given} ${given === 1 ? "index" : "indices"}`, {
+    span,
+    remedy: `Its shape is [${node.shape.join(", ")}]: give one index per axis.`,
+  });
 
 const holdsSymbolic = (x: unknown): boolean => x instanceof Symbolic || (Array.isArray(x) && x.some(holdsSymbolic));
 

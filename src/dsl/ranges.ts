@@ -17,7 +17,7 @@ interface Constraint {
  * Gives every index of a definition its range, in rounds: a read in which exactly one index is unknown bounds it by the
  * largest extent that keeps the read inside for all values of the known ones (as in Tensor Comprehensions, arXiv 1802.04730).
  * Guards play no part: they only prove reads.
- * @throws range-conflict, range-unknown, range-ambiguous, range-negative.
+ * @throws range-conflict, range-unknown, range-ambiguous, range-negative, captured-index, index-not-integer.
  */
 export const inferRanges = (variables: readonly Variable[], body: Expr): void => {
   const unknown = new Set(variables.filter((v) => v.extent === undefined));
@@ -60,6 +60,8 @@ export const inferRanges = (variables: readonly Variable[], body: Expr): void =>
       unknown.delete(v);
     }
   }
+  // Every index of a read is an integer, also where no range was open.
+  for (const c of constraints) c.of();
 };
 
 interface Bound {

@@ -1,4 +1,4 @@
-import { IndexicalError } from "./errors.js";
+import { IndexicalError, type Span } from "./errors.js";
 import { freshTensorId, type TensorNode } from "./expr.js";
 
 /** An index of a tensor: an integer from 0 up to, and excluding, the extent of its axis. */
@@ -60,20 +60,20 @@ export const nodeOf = (x: unknown): TensorNode => {
 };
 
 export const describe = (x: unknown): string =>
-  x === null ? "null" : Array.isArray(x) ? `an array of ${x.length}` : typeof x === "function" ? "a function" : typeof x === "object" ? "an object" : `${typeof x} ${String(x)}`;
+  x === null || x === undefined ? String(x) : Array.isArray(x) ? `an array of ${x.length}` : typeof x === "function" ? "a function" : typeof x === "object" ? "an object" : `${typeof x} ${String(x)}`;
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Refuses what is not a list of at most 6 non-negative integers. */
-export const checkShape = (shape: unknown, what: string): readonly number[] => {
-  if (!Array.isArray(shape)) throw new IndexicalError("shape-type", `${what} must be an array of extents, got ${describe(shape)}`, { remedy: "Write one non-negative integer per axis, for example [1, 3, 32, 32, 32]." });
+export const checkShape = (shape: unknown, what: string, span?: Span): readonly number[] => {
+  if (!Array.isArray(shape)) throw new IndexicalError("shape-type", `${what} must be an array of extents, got ${describe(shape)}`, { span, remedy: "Write one non-negative integer per axis, for example [1, 3, 32, 32, 32]." });
   shape.forEach((n, axis) => {
     if (typeof n !== "number" || !Number.isSafeInteger(n) || n < 0)
-      throw new IndexicalError("shape-extent", `${what} has extent ${String(n)} on axis ${axis}`, { remedy: "Extents are non-negative integers." });
+      throw new IndexicalError("shape-extent", `${what}: extent ${typeof n === "number" ? n : describe(n)} on axis ${axis} of [${shape.map(String).join(", ")}]`, { span, remedy: "Extents are non-negative integers." });
   });
-  if (shape.length > 6) throw new IndexicalError("shape-rank", `${what} has rank ${shape.length}; the most is 6`, { remedy: "Fold axes with reshape." });
+  if (shape.length > 6) throw new IndexicalError("shape-rank", `${what} has rank ${shape.length}; the most is 6`, { span, remedy: "Fold axes into one." });
   const size = sizeOf(shape as number[]);
-  if (!Number.isSafeInteger(size)) throw new IndexicalError("shape-size", `${what} [${shape.join(", ")}] has more than 2^53 elements`);
+  if (!Number.isSafeInteger(size)) throw new IndexicalError("shape-size", `${what} [${shape.join(", ")}] has more than 2^53 elements`, { span });
   return shape as number[];
 };
 
@@ -85,7 +85,8 @@ type Nested = number | readonly Nested[];
 
 /**
  * A tensor of numbers known now. `values` is flat and row-major (or nested arrays, which give the shape).
- * @throws shape-size when the count and the shape differ.
+ * A Float32Array or Float64Array is not copied: leave it as it is afterwards.
+ * @throws constant-size, constant-ragged, constant-type, shape-*.
  */
 export const constant = <T extends AnyTensor = Tensor>(values: ArrayLike<number> | Nested, shape?: readonly number[]): T => {
   const flat: number[] = [];
@@ -105,6 +106,7 @@ export const constant = <T extends AnyTensor = Tensor>(values: ArrayLike<number>
         if (depth !== inferred!.length) throw ragged();
         flat.push(v);
       } else {
+        if (!Array.isArray(v)) throw new IndexicalError("constant-type", `constant was given ${describe(v)} in its nested arrays`, { remedy: "Give numbers only." });
         if (v.length !== inferred![depth]) throw ragged();
         for (const w of v) walk(w, depth + 1);
       }
@@ -112,12 +114,17 @@ export const constant = <T extends AnyTensor = Tensor>(values: ArrayLike<number>
     walk(values as Nested, 0);
     data = Float64Array.from(flat);
   } else {
+    if (typeof values !== "object" || values === null || !("length" in values))
+      throw new IndexicalError("constant-type", `constant was given ${describe(values)}`, { remedy: "Give numbers: a flat array with a shape, nested arrays, or one number." });
+    const wrong = Array.prototype.findIndex.call(values, (v: unknown) => typeof v !== "number");
+    if (wrong >= 0)
+      throw new IndexicalError("constant-type", `constant was given ${describe((values as ArrayLike<unknown>)[wrong])} at position ${wrong}`, { remedy: "Give numbers only." });
     data = Float64Array.from(values as ArrayLike<number>);
     inferred = [data.length];
   }
   const checked = checkShape(shape ? [...shape] : inferred, "the shape of a constant");
   if (sizeOf(checked) !== data.length)
-    throw new IndexicalError("constant-size", `${data.length} numbers were given for shape [${checked.join(", ")}], which has ${sizeOf(checked)} elements`);
+    throw new IndexicalError("constant-size", `${data.length} numbers were given for shape [${checked.join(", ")}], which has ${sizeOf(checked)} elements`, { remedy: "Give one number per element, row-major." });
   return fromNode<T>({ kind: "constant", id: freshTensorId(), shape: [...checked], data });
 };
 

@@ -1,6 +1,8 @@
 import { IndexicalError } from "./errors.js";
 import { fn, tensor } from "../dsl/index.js";
-import { checkShape, nodeOf, sizeOf, type AnyTensor, type Tensor } from "./tensor.js";
+import { suggest } from "./suggest.js";
+import { Symbolic } from "./symbolic.js";
+import { checkShape, describe, nodeOf, sizeOf, type AnyTensor, type Tensor } from "./tensor.js";
 
 /** How much to add on an axis: the same at both ends, or [low end, high end]. Negative widths crop. */
 export type Width = number | readonly [low: number, high: number];
@@ -23,6 +25,8 @@ const checkAxis = (axis: number, rank: number, what: string): number => {
   return a < 0 ? a + rank : a;
 };
 
+const modes: readonly PadMode[] = ["zeros", "edge", "reflect", "wrap"];
+
 /** How each mode of `pad` brings an index back into [0, n). */
 const folds = {
   edge: fn((i: number, n: number) => Math.min(Math.max(i, 0), n - 1)),
@@ -41,7 +45,12 @@ export const pad = <T extends AnyTensor>(x: T, widths: number | readonly Width[]
   const list = typeof widths === "number" ? shape.map(() => widths) : widths;
   if (list.length !== shape.length)
     throw new IndexicalError("view-argument", `pad was given ${list.length} widths for a tensor of rank ${shape.length}`, { remedy: "Give one width per axis, or one for all." });
-  const both = list.map((w, axis) => (typeof w === "number" ? [w, w] : w).map((n) => checkInteger(n, `the width of pad on axis ${axis}`)) as [number, number]);
+  const both = list.map((w, axis): readonly [number, number] => {
+    const ends: readonly unknown[] = Array.isArray(w) ? w : [w, w];
+    if (ends.length !== 2)
+      throw new IndexicalError("view-argument", `pad was given ${ends.length} widths on axis ${axis}`, { remedy: "Give one width for both ends, or [low end, high end]." });
+    return [checkInteger(ends[0], `the width of pad on axis ${axis}`), checkInteger(ends[1], `the width of pad on axis ${axis}`)];
+  });
   const padded = shape.map((n, axis) => {
     const extent = n + both[axis]![0] + both[axis]![1];
     if (extent < 0)
@@ -49,13 +58,16 @@ export const pad = <T extends AnyTensor>(x: T, widths: number | readonly Width[]
     return extent;
   });
   const low = both.map((w) => w[0]);
-  const mode = typeof fill === "object" ? fill.mode : "zeros";
-  if (!["zeros", "edge", "reflect", "wrap"].includes(mode))
-    throw new IndexicalError("pad-mode", `pad has no mode ${JSON.stringify(mode)}`, { remedy: 'Modes are "zeros", "edge", "reflect", "wrap".' });
+  const value = typeof fill === "number" || (fill as unknown) instanceof Symbolic ? (fill as number) : undefined;
+  if (value === undefined && (typeof fill !== "object" || fill === null))
+    throw new IndexicalError("view-argument", `pad was given ${describe(fill)} to fill with`, { remedy: 'Give a number, or { mode: "edge" }.' });
+  const mode = value === undefined ? (fill as { readonly mode: PadMode }).mode : "zeros";
+  if (!modes.includes(mode))
+    throw new IndexicalError("pad-mode", `pad has no mode ${String(mode)}`, { remedy: `Modes are ${modes.map((m) => JSON.stringify(m)).join(", ")}.${suggest(String(mode), modes)}` });
   if (mode === "zeros") {
-    const value = typeof fill === "number" ? fill : 0;
+    const around = value ?? 0;
     return tensor(padded, (...at) =>
-      at.reduce((inside, i, axis) => inside && i >= low[axis]! && i < low[axis]! + shape[axis]!, true) ? read(...at.map((i, axis) => i - low[axis]!)) : value,
+      at.reduce((inside, i, axis) => inside && i >= low[axis]! && i < low[axis]! + shape[axis]!, true) ? read(...at.map((i, axis) => i - low[axis]!)) : around,
     ) as unknown as T;
   }
   both.forEach((w, axis) => {
@@ -91,9 +103,11 @@ export const slice = <T extends AnyTensor>(x: T, cuts: readonly Cut[]): T => {
   ) as unknown as T;
 };
 
+const noTensors = (what: string): IndexicalError => new IndexicalError("view-argument", `${what} of no tensors`, { remedy: "Give at least one: its shape is the others' shape." });
+
 const sameShapes = (tensors: readonly AnyTensor[], what: string, except?: number): void => {
   const [first] = tensors;
-  if (!first) throw new IndexicalError("view-argument", `${what} of no tensors`);
+  if (!first) throw noTensors(what);
   for (const t of tensors)
     if (t.shape.length !== first.shape.length || t.shape.some((n, axis) => axis !== except && n !== first.shape[axis]))
       throw new IndexicalError("view-shapes", `${what} of shapes ${tensors.map((u) => `[${u.shape.join(", ")}]`).join(" and ")}`, {
@@ -104,7 +118,8 @@ const sameShapes = (tensors: readonly AnyTensor[], what: string, except?: number
 /** The tensors one after another along an axis. @throws view-shapes, view-axis. */
 export const concat = <T extends AnyTensor>(tensors: readonly T[], axis: number): T => {
   const reads = tensors.map(plain);
-  const a = checkAxis(axis, tensors[0]?.shape.length ?? 0, "concat");
+  if (tensors.length === 0) throw noTensors("concat");
+  const a = checkAxis(axis, tensors[0]!.shape.length, "concat");
   sameShapes(tensors, "concat", a);
   const starts: number[] = [];
   let total = 0;
