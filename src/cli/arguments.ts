@@ -20,7 +20,7 @@ const extents = (option: string, text: string): readonly number[] => {
 };
 
 /** `--shape x=1,3,32,32,32 --shape w=64,3,3,3`. @throws cli-argument */
-export const parseShapes = (given: readonly string[]): Shapes => {
+export const parseShapes = (given: readonly string[] = []): Shapes => {
   const shapes: Record<string, readonly number[]> = {};
   for (const text of given) {
     const [name, value] = named("--shape", text);
@@ -37,7 +37,7 @@ export interface InputFile {
 }
 
 /** A drive letter, a folder or a dot before the first `=` says that the text is a path and no name. */
-export const parseInputs = (given: readonly string[]): readonly InputFile[] =>
+export const parseInputs = (given: readonly string[] = []): readonly InputFile[] =>
   given.map((text) => {
     const match = /^([^=/\\.:]+)=(.+)$/s.exec(text);
     return match ? { name: match[1]!, file: match[2]! } : { name: undefined, file: text };

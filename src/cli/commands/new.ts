@@ -13,7 +13,7 @@ export const create = async (target: string): Promise<number> => {
   if (existsSync(folder) && readdirSync(folder).length > 0) misused("cli-name", `${folder} exists and is not empty`, "Give another name.");
   mkdirSync(folder, { recursive: true });
   for (const [file, text] of Object.entries(scaffold({ name, indexical: source() }))) writeFileSync(join(folder, file), text);
-  const shapes = "--shape x=1,4,8,8,8 --shape w=6,4,3,3,3";
+  const shapes = "--shape x=1,2,5,5,5 --shape w=3,2,3,3,3";
   const shown = relative(process.cwd(), folder) || ".";
   console.log(`${shown}/ holds variant.ts, variant.test.ts and how to run them.\n`);
   console.log("What it becomes, and whether it is what it says, at once:");

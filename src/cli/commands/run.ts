@@ -47,7 +47,7 @@ export const run = async (target: string, options: RunArguments): Promise<number
   return exit.done;
 };
 
-const readInputs = async ({ input = [], shape = [] }: RunArguments): Promise<{ inputs: Record<string, Input>; image: VolumeImage | undefined }> => {
+const readInputs = async ({ input, shape }: RunArguments): Promise<{ inputs: Record<string, Input>; image: VolumeImage | undefined }> => {
   const shapes = parseShapes(shape);
   const inputs: Record<string, Input> = {};
   let image: VolumeImage | undefined;
