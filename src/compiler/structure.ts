@@ -1,4 +1,4 @@
-import { bareVariable, extentOf, shift, type Variable } from "../dsl/index.js";
+import { extentOf, indexOf, subtract, type Variable } from "../dsl/index.js";
 import type { Condition, Piece, Program, Read, Reduce, Stage, Value } from "./ir.js";
 import { variablesOf, visitParts, visitValues } from "./values.js";
 
@@ -109,15 +109,15 @@ const reads = (v: Value): boolean => {
   return found;
 };
 
-/** The loops that stand bare, but for an offset, in every read that varies in the sum: how many values they take, and where they start. */
+/** The loops that stand bare, but for an offset (a constant, or whole groups), in every read that varies in the sum: how many values they take, and where they start. */
 const channelsOf = (r: Reduce): { sources: string; box: string; channels: number } => {
   const own = new Set(r.loops);
   const varying: Read[] = [];
   visitValues(r.body, (v) => {
     if (v.kind === "read" && v.indices.some((a) => [...variablesOf(a)].some((x) => own.has(x)))) varying.push(v);
   });
-  const offset = (read: Read, l: Variable): number | undefined =>
-    read.indices.find((a) => bareVariable(shift(a, -a.constant)) === l)?.constant;
+  const offset = (read: Read, l: Variable): string | undefined =>
+    read.indices.map((a) => subtract(a, indexOf(l))).find((rest) => rest.terms.every((t) => t.atom.kind === "floor" && ![...variablesOf(rest)].some((x) => own.has(x))))?.key;
   const channels = r.loops.filter((l) => varying.length > 0 && varying.every((read) => offset(read, l) !== undefined));
   return {
     sources: [...new Set(varying.map((v) => v.source.name))].sort().join(),
