@@ -22,16 +22,16 @@ const call = async (...args: readonly string[]): Promise<{ code: number; out: st
   return { code, out, err };
 };
 
-describe("the cases of the repository", () => {
+describe.each(["reference", "wasm", "gpujs:cpu", "gpujs:webasm"])("the cases of the repository on %s", (device) => {
   let report: Report;
   let code: number;
   beforeAll(async () => {
-    const ran = await call(folder, "--device", "reference", "--json");
+    const ran = await call(folder, "--device", device, "--json");
     code = ran.code;
     report = JSON.parse(ran.out.join("\n")) as Report;
   }, 120_000);
 
-  it("pass on the reference, networks apart", () => {
+  it("pass, networks apart", () => {
     expect(report.cases.filter((c) => c.status === "failed")).toEqual([]);
     expect(report).toMatchObject({ passed: 38, failed: 0, skipped: 16 });
     expect(code).toBe(0);

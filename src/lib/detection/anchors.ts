@@ -24,7 +24,8 @@ export const baseAnchors = ({ base, scales, ratios }: AnchorOptions): Box[] => {
 };
 
 const roundEven = (x: number): number => {
-  const rounded = Math.round(x);
+  // Adding 0 makes -0 an ordinary 0.
+  const rounded = Math.round(x) + 0;
   return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 };
 
