@@ -103,7 +103,8 @@ const solveDelta = (loops: readonly Variable[], others: Condition, of: Affine): 
     const solution = floorDivide(above, k);
     const exact = equal(subtract(above, scale(solution, k)));
     const part = replace(loops, others, v, solution, []);
-    return { ...part, where: and(part.where, exact, within(solution, 0, extentOf(v) - 1)) };
+    // First, so that tests of data further on read inside.
+    return { ...part, where: and(exact, within(solution, 0, extentOf(v) - 1), part.where) };
   }
   return undefined;
 };
@@ -125,7 +126,7 @@ const solveQuotient = (loops: readonly Variable[], others: Condition, of: Affine
       // r + a = by * e + t
       const solution = subtract(add(scale(e, by), indexOf(inBlock)), shiftOf);
       const part = replace(loops, others, v, solution, [inBlock]);
-      return { ...part, where: and(part.where, within(solution, 0, extentOf(v) - 1)) };
+      return { ...part, where: and(within(solution, 0, extentOf(v) - 1), part.where) };
     }
   }
   return undefined;
