@@ -165,7 +165,8 @@ export class Evaluation {
         const whole = this.exactIndex(e, slots, lazy);
         if (whole) return whole;
         const a = go(e.a);
-        if (e.op === "neg") return ar === float64 ? (env) => -a(env) : (env) => ar.sub(0, a(env));
+        // Integers have one zero; data has two.
+        if (e.op === "neg") return ar === float64 && !plainIndex(e) ? (env) => -a(env) : (env) => ar.sub(0, a(env));
         if (ar === float64) {
           const f = floatFunction(e.op) as (a: number) => number;
           return (env) => f(a(env));
@@ -184,7 +185,8 @@ export class Evaluation {
           case "sub":
             return ar === float64 ? (env) => a(env) - b(env) : (env) => ar.sub(a(env), b(env));
           case "mul":
-            return ar === float64 ? (env) => a(env) * b(env) : (env) => ar.mul(a(env), b(env));
+            if (ar === float64) return plainIndex(e) ? (env) => a(env) * b(env) + 0 : (env) => a(env) * b(env);
+            return (env) => ar.mul(a(env), b(env));
           case "div":
             return (env) => ar.div(a(env), b(env));
           default:

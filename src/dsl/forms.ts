@@ -49,7 +49,7 @@ const bind = (form: string, written: Lifted, extents: readonly number[] | undefi
     throw new IndexicalError("form-parameter", `${odd} is no index: ${form} binds plain names`, { span: written.span, remedy: `Write ${form}((i, j) => ...): one name an index, without patterns and defaults.` });
   const lifted = { ...written, names: spread(form, written, extents) };
   if (extents && extents.length !== lifted.names.length)
-    throw new IndexicalError("form-rank", `${form} was given ${extents.length} extents [${extents.join(", ")}] for ${lifted.names.length} ${lifted.names.length === 1 ? "index" : "indices"} (${lifted.names.join(", ")})`, { span: lifted.span, remedy: "Give one extent per index." });
+    throw new IndexicalError("form-rank", `${form} was given ${extents.length} ${extents.length === 1 ? "extent" : "extents"} [${extents.join(", ")}] for ${lifted.names.length} ${lifted.names.length === 1 ? "index" : "indices"} (${lifted.names.join(", ")})`, { span: lifted.span, remedy: "Give one extent per index." });
   if (lifted.names.length > 6)
     throw new IndexicalError("shape-rank", `${form} binds ${lifted.names.length} indices; the most is 6`, { span: lifted.span, remedy: "Fold axes, or nest sums." });
   return lifted.names.map((name, i) => variable(name, extents?.[i], lifted.span));

@@ -49,11 +49,14 @@ export const inferRanges = (variables: readonly Variable[], body: Expr): void =>
         list.push({ extent, bare: bareVariable(a) === v, index: a, constraint: c });
         bounds.set(v!, list);
       }
-    if (bounds.size === 0) throw undetermined([...unknown][0]!, constraints, unknown);
+    if (bounds.size === 0) {
+      const [v] = [...unknown] as [Variable];
+      throw undetermined(v, constraints, unknown, explicitForm(v, variables, body));
+    }
     for (const [v, list] of bounds) {
       const bare = list.filter((b) => b.bare);
       const other = bare.find((b) => b.extent !== bare[0]!.extent);
-      if (other) throw conflict(v, bare[0]!, other);
+      if (other) throw conflict(v, bare[0]!, other, explicitForm(v, variables, body));
       const least = list.reduce((a, b) => (b.extent < a.extent ? b : a));
       if (least.extent < 0) throw negative(v, least);
       v.extent = least.extent;
@@ -186,10 +189,10 @@ const where = (c: Constraint): string => {
 
 const spanOf = (v: Variable, c?: Constraint): Span | undefined => c?.read.span ?? v.span;
 
-const conflict = (v: Variable, a: Bound, b: Bound): IndexicalError =>
+const conflict = (v: Variable, a: Bound, b: Bound, form: string): IndexicalError =>
   new IndexicalError("range-conflict", `the index ${v.name} runs over ${where(a.constraint)} and over ${where(b.constraint)}, which differ`, {
     span: spanOf(v, b.constraint),
-    remedy: `Make the extents equal, or give the range: sum([${Math.min(a.extent, b.extent)}], (${v.name}) => ...).`,
+    remedy: `Make the extents equal, or give the range of ${v.name}. ${form}`,
   });
 
 const negative = (v: Variable, b: Bound): IndexicalError => {
@@ -200,18 +203,26 @@ const negative = (v: Variable, b: Bound): IndexicalError => {
   });
 };
 
-const undetermined = (v: Variable, constraints: readonly Constraint[], unknown: ReadonlySet<Variable>): IndexicalError => {
+/** How the form that binds `v` is written with extents. */
+const explicitForm = (v: Variable, own: readonly Variable[], body: Expr): string => {
+  let [form, bound]: [string, readonly Variable[]] = ["tensor", own];
+  visitExpr(body, (e) => {
+    if (e.kind === "reduce" && e.variables.includes(v)) [form, bound] = [e.op, e.variables];
+  });
+  return `Give the extents: ${form}([${bound.map((u) => `extent of ${u.name}`).join(", ")}], (${bound.map((u) => u.name).join(", ")}) => ...).`;
+};
+
+const undetermined = (v: Variable, constraints: readonly Constraint[], unknown: ReadonlySet<Variable>, remedy: string): IndexicalError => {
   const reads = constraints.filter((c) => c.of().some((a) => unknownIn(a, unknown).has(v)));
   const [first] = reads;
-  const example = `Give it: tensor([...], (..., ${v.name}, ...) => ...) or sum([extent], (${v.name}) => ...).`;
   if (!first)
-    return new IndexicalError("range-unknown", `no read tells the range of the index ${v.name}`, { span: v.span, remedy: example });
+    return new IndexicalError("range-unknown", `no read tells the range of the index ${v.name}`, { span: v.span, remedy });
   const together = [...unknown].filter((u) => first.of().some((a) => unknownIn(a, unknown).has(u))).map((u) => u.name);
   return new IndexicalError(
     "range-ambiguous",
     together.length > 1
       ? `the ranges of ${together.join(" and ")} are both open in ${printExpr(first.read)}`
       : `${printExpr(first.read)} does not bound the index ${v.name}`,
-    { span: spanOf(v, first), remedy: example },
+    { span: spanOf(v, first), remedy },
   );
 };
