@@ -1,52 +1,12 @@
 import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { goldens } from "../../src/cli/goldens/goldens.js";
 import { isGpu, type CaseResult } from "../../src/cli/goldens/run.js";
 import { readSafetensors, writeSafetensors, type Arrays } from "../../src/lib/formats/index.js";
+import { call, describeGoldensOn, folder, type Report } from "./goldens-on.js";
 
-const folder = fileURLToPath(new URL("../goldens/", import.meta.url));
-
-interface Report {
-  readonly cases: readonly CaseResult[];
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-}
-
-const call = async (...args: readonly string[]): Promise<{ code: number; out: string[]; err: string[] }> => {
-  const [out, err]: [string[], string[]] = [[], []];
-  const code = await goldens(args, { out: (line) => out.push(line), err: (line) => err.push(line) });
-  return { code, out, err };
-};
-
-describe.each(["reference", "wasm", "gpujs:cpu", "gpujs:webasm"])("the cases of the repository on %s", (device) => {
-  let report: Report;
-  let code: number;
-  beforeAll(async () => {
-    const ran = await call(folder, "--device", device, "--json");
-    code = ran.code;
-    report = JSON.parse(ran.out.join("\n")) as Report;
-  }, 120_000);
-
-  it("pass, networks apart", () => {
-    expect(report.cases.filter((c) => c.status === "failed")).toEqual([]);
-    expect(report).toMatchObject({ passed: 38, failed: 0, skipped: 16 });
-    expect(code).toBe(0);
-  });
-  it("are skipped with a reason", () => {
-    for (const { status, reason } of report.cases) if (status === "skipped") expect(reason).toMatch(/^networks belong to a later version/);
-  });
-  it("say that gradients were not checked", () => {
-    expect(report.cases.find((c) => c.id === "acs_k3_p1")?.reason).toBe("gradients not checked");
-    expect(report.cases.find((c) => c.id === "acs_k1")?.reason).toBe("");
-  });
-  it("report an error within its tolerance", () => {
-    for (const { status, error, tolerance } of report.cases) if (status === "passed") expect(error).toBeLessThanOrEqual(tolerance!);
-  });
-});
+for (const device of ["reference", "wasm", "gpujs:cpu", "gpujs:webasm"]) describeGoldensOn(device);
 
 describe("other folders", () => {
   let work: string;
@@ -56,7 +16,10 @@ describe("other folders", () => {
   afterAll(() => rm(work, { recursive: true }));
 
   /** Runs a changed copy of one case, alone in a folder. */
-  const changed = async (id: string, change: (description: Record<string, unknown>, arrays: Arrays) => void): Promise<{ code: number; result: CaseResult }> => {
+  const changed = async (
+    id: string,
+    change: (description: Record<string, unknown>, arrays: Arrays) => void,
+  ): Promise<{ code: number; result: CaseResult }> => {
     const alone = await mkdtemp(join(work, "case-"));
     const description = JSON.parse(await readFile(join(folder, `${id}.json`), "utf8")) as Record<string, unknown>;
     const arrays = readSafetensors(new Uint8Array(await readFile(join(folder, `${id}.safetensors`))));
@@ -83,8 +46,20 @@ describe("other folders", () => {
     expect(result.status).toBe("failed");
   });
   it("every output of a case with many is compared", async () => {
-    for (const id of ["primitives", "seg_losses_metrics", "detection_parts", "optimizers", "lidc_transform", "vdt_transform", "mauc", "recipe_selftest", "poc_samples_2d"]) {
-      const names = Object.keys(readSafetensors(new Uint8Array(await readFile(join(folder, `${id}.safetensors`))))).filter((name) => /^(output|param\.conv1|label)/.test(name));
+    for (const id of [
+      "primitives",
+      "seg_losses_metrics",
+      "detection_parts",
+      "optimizers",
+      "lidc_transform",
+      "vdt_transform",
+      "mauc",
+      "recipe_selftest",
+      "poc_samples_2d",
+    ]) {
+      const names = Object.keys(readSafetensors(new Uint8Array(await readFile(join(folder, `${id}.safetensors`))))).filter((name) =>
+        /^(output|param\.conv1|label)/.test(name),
+      );
       // The first and the last stand for all of them: each goes through the same comparison.
       for (const name of [names[0], names.at(-1)!]) {
         const { result } = await changed(id, (_, arrays) => {
@@ -120,14 +95,26 @@ describe("other folders", () => {
     expect(result).toMatchObject({ status: "skipped", reason: "no meaning is known here for sparsity = 0.5 of ctor of acs_k1.json" });
   });
   it("kinds and operators that are not known are skipped", async () => {
-    expect((await changed("acs_k1", (d) => void (d["op"] = "ACSConv9"))).result).toMatchObject({ status: "skipped", reason: "no op called ACSConv9 of ACSConv is known" });
+    expect((await changed("acs_k1", (d) => void (d["op"] = "ACSConv9"))).result).toMatchObject({
+      status: "skipped",
+      reason: "no op called ACSConv9 of ACSConv is known",
+    });
     expect((await changed("acs_k1", (d) => void (d["op"] = "constructor"))).result.status).toBe("skipped");
-    expect((await changed("acs_k1", (d) => void (d["kind"] = "prophecy"))).result).toMatchObject({ status: "skipped", reason: "the kind prophecy is not known" });
+    expect((await changed("acs_k1", (d) => void (d["kind"] = "prophecy"))).result).toMatchObject({
+      status: "skipped",
+      reason: "the kind prophecy is not known",
+    });
   });
   it("what no case can say fails with its reason", async () => {
-    expect((await changed("acs_k1", (_, arrays) => void delete arrays["param.weight"])).result).toMatchObject({ status: "failed", reason: "acs_k1.safetensors has no tensor param.weight" });
+    expect((await changed("acs_k1", (_, arrays) => void delete arrays["param.weight"])).result).toMatchObject({
+      status: "failed",
+      reason: "acs_k1.safetensors has no tensor param.weight",
+    });
     expect((await changed("acs_k1", (_, arrays) => void delete arrays["output"])).result.status).toBe("failed");
-    expect((await changed("acs_k1", (d) => void (d["tolerance"] = { rtol: "loose", atol: 1 }))).result).toMatchObject({ status: "failed", reason: expect.stringContaining("rtol") });
+    expect((await changed("acs_k1", (d) => void (d["tolerance"] = { rtol: "loose", atol: 1 }))).result).toMatchObject({
+      status: "failed",
+      reason: expect.stringContaining("rtol"),
+    });
     expect((await changed("acs_k1", (d) => void (d["tolerance"] = { rtol: 0, atol: Infinity }))).result.status).toBe("failed");
     expect((await changed("acs_k1", (d) => void ((d["ctor"] as Record<string, unknown>)["out_channels"] = 5))).result).toMatchObject({
       status: "failed",
@@ -147,7 +134,12 @@ describe("other folders", () => {
     const { code, out } = await call(mixed, "--device", "reference");
     expect(code).toBe(1);
     expect(out.at(-1)).toBe("1 passed, 4 failed, 0 skipped");
-    expect(out.filter((line) => line.startsWith("failed")).map((line) => line.split(/\s+/)[1])).toEqual(["cut", "garbled", "without_description", "without_tensors"]);
+    expect(out.filter((line) => line.startsWith("failed")).map((line) => line.split(/\s+/)[1])).toEqual([
+      "cut",
+      "garbled",
+      "without_description",
+      "without_tensors",
+    ]);
   });
   it("is called wrongly", async () => {
     expect((await call()).code).toBe(2);

@@ -34,8 +34,10 @@ export const compare = (actual: Computed, expected: NdArray, { rtol, atol }: Tol
     const same = Object.is(a, e) || a === e;
     const error = same ? 0 : Math.abs(a - e);
     const tolerance = Number.isFinite(e) ? atol + rtol * Math.abs(e) : 0;
-    const ratio = error === 0 ? 0 : error <= tolerance ? error / tolerance : Number.isNaN(error) ? Infinity : Math.max(error / tolerance, 1 + Number.EPSILON);
-    if (!worst || ratio > worst.ratio || (ratio === worst.ratio && error > worst.error)) worst = { error, tolerance, ratio, at, actual: a, expected: e };
+    const ratio =
+      error === 0 ? 0 : error <= tolerance ? error / tolerance : Number.isNaN(error) ? Infinity : Math.max(error / tolerance, 1 + Number.EPSILON);
+    if (!worst || ratio > worst.ratio || (ratio === worst.ratio && error > worst.error))
+      worst = { error, tolerance, ratio, at, actual: a, expected: e };
   }
   return worst;
 };

@@ -12,7 +12,8 @@ export const unmapped = (what: string): never => {
 
 export const isUnmapped = (error: unknown): boolean => error instanceof IndexicalError && error.code === "golden-unmapped";
 
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null && !Array.isArray(value);
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Typed reading of a JSON object. It remembers what was asked for, so that an argument that nothing looked at is noticed:
@@ -86,7 +87,8 @@ export class Fields {
   /** @throws golden-unmapped when a key was never asked for */
   checkAllRead(): void {
     const rest = this.keys().filter((key) => !this.asked.has(key));
-    if (rest.length > 0) unmapped(`no meaning is known here for ${rest.map((key) => `${key} = ${JSON.stringify(this.record[key])}`).join(", ")} of ${this.where}`);
+    if (rest.length > 0)
+      unmapped(`no meaning is known here for ${rest.map((key) => `${key} = ${JSON.stringify(this.record[key])}`).join(", ")} of ${this.where}`);
   }
 }
 

@@ -70,7 +70,8 @@ const judge = (golden: GoldenCase, { outputs, checks = [] }: Outcome, machine: C
   for (const { name, error, tolerance: allowed } of checks) {
     consider(name, { error, tolerance: allowed, ratio: error === 0 ? 0 : error / allowed, at: 0, actual: error, expected: 0 });
   }
-  if (worst && !(worst.ratio <= 1)) return report("failed", `${where} at element ${worst.at} is ${worst.actual}; ${worst.expected} is expected`, worst);
+  if (worst && !(worst.ratio <= 1))
+    return report("failed", `${where} at element ${worst.at} is ${worst.actual}; ${worst.expected} is expected`, worst);
   if (missing.length > 0) return report("skipped", `not mapped: ${missing.join(", ")}`, worst);
   if (!worst) return report("failed", "the case expects nothing: it has no output");
   const unchecked = [

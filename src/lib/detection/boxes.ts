@@ -49,7 +49,8 @@ export const applyDeltas = (
     const extent = tensor([count], (n) => box(n, low + 2) - box(n, low) + 1);
     const middle = tensor([count, classes], (n, k) => (box(n, low) + box(n, low + 2)) / 2 + extent(n) * shift(n, k));
     const size = tensor([count, classes], (n, k) => extent(n) * Math.exp(Math.min(Math.max(growth(n, k), -bound), bound)));
-    const corner = (sign: 1 | -1) => tensor([count, classes], (n, k) => Math.min(Math.max(middle(n, k) + sign * (size(n, k) / 2 - 0.5), imageSize ? 0 : -Infinity), limit));
+    const corner = (sign: 1 | -1) =>
+      tensor([count, classes], (n, k) => Math.min(Math.max(middle(n, k) + sign * (size(n, k) / 2 - 0.5), imageSize ? 0 : -Infinity), limit));
     return [corner(-1), corner(1)] as const;
   };
   const [height, width] = imageSize ?? [Infinity, Infinity];
@@ -58,4 +59,3 @@ export const applyDeltas = (
   const corners = stack<Tensor<[n: number, k: number, q: number]>>([x1, y1, x2, y2], 2);
   return tensor([count, columns], (n, j) => corners(n, Math.floor(j / 4), j % 4));
 };
-

@@ -23,10 +23,15 @@ const clamped = fn((x: number, n: number) => Math.max(0, Math.min(n - 1, Math.fl
 export const roiAlign = (features: AnyTensor, regions: AnyTensor, { size: [rows, columns], scale, samples = 2 }: RoiAlignOptions): Image => {
   const [count, five] = regions.shape;
   if (features.shape.length !== 4 || regions.shape.length !== 2 || five !== 5)
-    throw new IndexicalError("detection-shape", `features of shape [${features.shape.join(", ")}] with regions of shape [${regions.shape.join(", ")}]`, {
-      remedy: "Features are [batch, channels, height, width], regions [count, 5].",
-    });
-  if (!Number.isInteger(samples) || samples < 1) throw new IndexicalError("detection-samples", `${samples} samples per bin`, { remedy: "Give a whole number of at least 1." });
+    throw new IndexicalError(
+      "detection-shape",
+      `features of shape [${features.shape.join(", ")}] with regions of shape [${regions.shape.join(", ")}]`,
+      {
+        remedy: "Features are [batch, channels, height, width], regions [count, 5].",
+      },
+    );
+  if (!Number.isInteger(samples) || samples < 1)
+    throw new IndexicalError("detection-samples", `${samples} samples per bin`, { remedy: "Give a whole number of at least 1." });
   const [map, region] = [features as unknown as Image, regions as unknown as Matrix];
   const [batch, channels, height, width] = features.shape;
   /** Where the samples of an axis lie in the map: [count, bins * samples]. `low` is the region's column of the low corner. */
@@ -41,7 +46,12 @@ export const roiAlign = (features: AnyTensor, regions: AnyTensor, { size: [rows,
     const [y, x] = [Math.min(Math.max(ys(n, i), 0), height - 1), Math.min(Math.max(xs(n, j), 0), width - 1)];
     const [v, u] = [y - Math.floor(y), x - Math.floor(x)];
     const inside = ys(n, i) >= -1 && ys(n, i) <= height && xs(n, j) >= -1 && xs(n, j) <= width;
-    return inside ? (1 - v) * ((1 - u) * at(n, c, y, x) + u * at(n, c, y, x + 1)) + v * ((1 - u) * at(n, c, y + 1, x) + u * at(n, c, y + 1, x + 1)) : 0;
+    return inside
+      ? (1 - v) * ((1 - u) * at(n, c, y, x) + u * at(n, c, y, x + 1)) + v * ((1 - u) * at(n, c, y + 1, x) + u * at(n, c, y + 1, x + 1))
+      : 0;
   });
-  return tensor([count, channels, rows, columns], (n, c, p, q) => sum([samples, samples], (i, j) => sample(n, c, p * samples + i, q * samples + j)) / samples ** 2);
+  return tensor(
+    [count, channels, rows, columns],
+    (n, c, p, q) => sum([samples, samples], (i, j) => sample(n, c, p * samples + i, q * samples + j)) / samples ** 2,
+  );
 };

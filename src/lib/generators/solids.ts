@@ -44,7 +44,15 @@ export const drawnSolids = (draws: readonly SolidDraw[]): NdArray => labelsOf(dr
 /** One sample of the 2D task of the ACS paper: three of four quadrants hold a square or a circle. */
 export const generateShapes = (random: Random): Sample => {
   const cells = random.shuffle([0, 1, 2, 3]).slice(0, 3);
-  return sampleOf(drawnShapes(cells.map((cell) => ({ cell, side: side(random), type: random.integer(0, 1), offset: [] as number[] })).map((draw) => placed(draw, [draw.side, draw.side], random))), SHAPES.length - 1, random);
+  return sampleOf(
+    drawnShapes(
+      cells
+        .map((cell) => ({ cell, side: side(random), type: random.integer(0, 1), offset: [] as number[] }))
+        .map((draw) => placed(draw, [draw.side, draw.side], random)),
+    ),
+    SHAPES.length - 1,
+    random,
+  );
 };
 
 /** One sample of the 3D task of the ACS paper: four of eight octants hold a cone, pyramid, cube, cylinder or ball. */
@@ -60,10 +68,16 @@ export const generateVoxels = (random: Random): Sample => {
 
 const side = (random: Random): number => random.integer(SMALLEST, CELL);
 
-const placed = <D extends ShapeDraw>(draw: D, extents: readonly number[], random: Random): D => ({ ...draw, offset: extents.map((n) => random.integer(0, CELL - n)) });
+const placed = <D extends ShapeDraw>(draw: D, extents: readonly number[], random: Random): D => ({
+  ...draw,
+  offset: extents.map((n) => random.integer(0, CELL - n)),
+});
 
 const sampleOf = (label: NdArray, background: number, random: Random): Sample => ({
-  image: ndarray(Float32Array.from(label.data as Uint8Array, (l) => (l === background ? 0 : 1) + NOISE * random.normal()), label.shape),
+  image: ndarray(
+    Float32Array.from(label.data as Uint8Array, (l) => (l === background ? 0 : 1) + NOISE * random.normal()),
+    label.shape,
+  ),
   label,
 });
 
@@ -93,13 +107,25 @@ const solid = ({ side: a, height, turns, type }: Omit<SolidDraw, "cell" | "offse
   /** The radius grows evenly from 0 to half the side. */
   const radius = (z: number): number => (z === height - 1 && height > 1 ? a / 2 : z * (a / 2 / (height - 1)));
   switch (SOLIDS[type]) {
-    case "cone": return rotate(raster([a, a, height], (x, y, z) => round(x, y) <= radius(z)), turns);
-    case "pyramid": return rotate(raster([a, a, height], (x, y, z) => Math.max(Math.abs(x - c), Math.abs(y - c)) <= radius(z)), turns);
-    case "cube": return raster([a, a, a], () => true);
+    case "cone":
+      return rotate(
+        raster([a, a, height], (x, y, z) => round(x, y) <= radius(z)),
+        turns,
+      );
+    case "pyramid":
+      return rotate(
+        raster([a, a, height], (x, y, z) => Math.max(Math.abs(x - c), Math.abs(y - c)) <= radius(z)),
+        turns,
+      );
+    case "cube":
+      return raster([a, a, a], () => true);
     // The axis of a cylinder is always the last one: the original does not turn it.
-    case "cylinder": return raster([a, a, height], (x, y) => round(x, y) <= a / 2);
-    case "ball": return raster([a, a, a], (x, y, z) => Math.sqrt((x - c) ** 2 + (y - c) ** 2 + (z - c) ** 2) <= a / 2);
-    default: throw new IndexicalError("generator-draw", `there is no solid ${type}`);
+    case "cylinder":
+      return raster([a, a, height], (x, y) => round(x, y) <= a / 2);
+    case "ball":
+      return raster([a, a, a], (x, y, z) => Math.sqrt((x - c) ** 2 + (y - c) ** 2 + (z - c) ** 2) <= a / 2);
+    default:
+      throw new IndexicalError("generator-draw", `there is no solid ${type}`);
   }
 };
 
@@ -108,11 +134,15 @@ const labelsOf = <D extends ShapeDraw>(draws: readonly D[], rank: number, classe
   const shape = Array.from({ length: rank }, () => GRID);
   const label = ndarray(new Uint8Array(GRID ** rank).fill(background), shape);
   for (const draw of draws) {
-    if (!Number.isInteger(draw.type) || draw.type < 0 || draw.type >= background) throw new IndexicalError("generator-draw", `class ${draw.type} is not one of ${classes.slice(0, -1).join(", ")}`);
+    if (!Number.isInteger(draw.type) || draw.type < 0 || draw.type >= background)
+      throw new IndexicalError("generator-draw", `class ${draw.type} is not one of ${classes.slice(0, -1).join(", ")}`);
     const box = shapeOf(draw);
     const from = shape.map((_, axis) => ((draw.cell >> axis) & 1) * CELL + draw.offset[axis]);
     if (from.some((low, axis) => !(low % CELL >= 0 && (low % CELL) + box.shape[axis] <= CELL)))
-      throw new IndexicalError("generator-draw", `a ${classes[draw.type]} of extents [${box.shape.join(", ")}] at offset [${draw.offset.join(", ")}] leaves its cell of ${CELL}`);
+      throw new IndexicalError(
+        "generator-draw",
+        `a ${classes[draw.type]} of extents [${box.shape.join(", ")}] at offset [${draw.offset.join(", ")}] leaves its cell of ${CELL}`,
+      );
     for (let flat = 0; flat < box.data.length; flat++) {
       if (box.data[flat] === 0) continue;
       let [rest, to, stride] = [flat, 0, 1];

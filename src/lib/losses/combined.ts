@@ -45,6 +45,9 @@ export const comboLoss = (
   const extra = denominator === "published" ? 1 : 0;
   const shared = tensor([batch, counted], (b, c) => sum(space, (...at) => p(b, c + firstClass, ...at) * t(b, c + firstClass, ...at)));
   const both = tensor([batch, counted], (b, c) => sum(space, (...at) => p(b, c + firstClass, ...at) + t(b, c + firstClass, ...at)));
-  const dice = tensor([batch, counted], (b, c) => (2 * shared(b, c) + (both(b, c) === 0 ? smooth : 0)) / (extra * shared(b, c) + both(b, c) + smooth));
+  const dice = tensor(
+    [batch, counted],
+    (b, c) => (2 * shared(b, c) + (both(b, c) === 0 ? smooth : 0)) / (extra * shared(b, c) + both(b, c) + smooth),
+  );
   return tensor([], () => entropyWeight * entropy() + diceWeight * (1 - sum([batch, counted], (b, c) => dice(b, c)) / (batch * counted)));
 };

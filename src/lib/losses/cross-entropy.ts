@@ -22,6 +22,7 @@ export const crossEntropy = (logits: AnyTensor, target: AnyTensor, { labelSmooth
   return tensor(
     [],
     () =>
-      sum([batch, classes, ...space], (b, c, ...at) => ((1 - labelSmoothing) * t(b, c, ...at) + labelSmoothing / classes) * -log(b, c, ...at)) / places,
+      sum([batch, classes, ...space], (b, c, ...at) => ((1 - labelSmoothing) * t(b, c, ...at) + labelSmoothing / classes) * -log(b, c, ...at)) /
+      places,
   );
 };

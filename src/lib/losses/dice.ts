@@ -21,7 +21,10 @@ export const softDiceLoss = (logits: AnyTensor, target: AnyTensor, { smooth = 1 
   const shared = tensor([classes], (c) => sum(all, (b, ...at) => p(b, c, ...at) * t(b, c, ...at)));
   const predicted = tensor([classes], (c) => sum(all, (b, ...at) => p(b, c, ...at)));
   const present = tensor([classes], (c) => sum(all, (b, ...at) => t(b, c, ...at)));
-  return tensor([], () => sum([classes], (c) => (present(c) > 0 ? 1 - (2 * shared(c) + smooth) / (predicted(c) + present(c) + smooth) : 0)) / classes);
+  return tensor(
+    [],
+    () => sum([classes], (c) => (present(c) > 0 ? 1 - (2 * shared(c) + smooth) / (predicted(c) + present(c) + smooth) : 0)) / classes,
+  );
 };
 
 export interface CaseDiceOptions {
@@ -40,21 +43,31 @@ export interface CaseDiceOptions {
  * @param target the same shape
  * @throws loss-class when no class is left
  */
-export const caseDiceLoss = (logits: AnyTensor, target: AnyTensor, { smooth = 1e-5, firstClass = 0, squared = false }: CaseDiceOptions = {}): Scalar => {
+export const caseDiceLoss = (
+  logits: AnyTensor,
+  target: AnyTensor,
+  { smooth = 1e-5, firstClass = 0, squared = false }: CaseDiceOptions = {},
+): Scalar => {
   const { batch, classes, space } = logitShape(logits, target);
   checkFirstClass(firstClass, classes);
   const [p, t] = [anyRank(softmax(logits)), anyRank(target)];
   const counted = classes - firstClass;
-  const mass = (x: typeof p) => tensor([batch, counted], (b, c) => sum(space, (...at) => (squared ? x(b, c + firstClass, ...at) ** 2 : x(b, c + firstClass, ...at))));
+  const mass = (x: typeof p) =>
+    tensor([batch, counted], (b, c) => sum(space, (...at) => (squared ? x(b, c + firstClass, ...at) ** 2 : x(b, c + firstClass, ...at))));
   const [predicted, present] = [mass(p), mass(t)];
   const shared = tensor([batch, counted], (b, c) => sum(space, (...at) => p(b, c + firstClass, ...at) * t(b, c + firstClass, ...at)));
-  return tensor([], () => sum([batch, counted], (b, c) => 1 - (2 * shared(b, c) + smooth) / (predicted(b, c) + present(b, c) + smooth)) / (batch * counted));
+  return tensor(
+    [],
+    () => sum([batch, counted], (b, c) => 1 - (2 * shared(b, c) + smooth) / (predicted(b, c) + present(b, c) + smooth)) / (batch * counted),
+  );
 };
 
 /** @throws loss-class */
 export const checkFirstClass = (firstClass: number, classes: number): void => {
   if (!Number.isInteger(firstClass) || firstClass < 0 || firstClass >= classes)
-    throw new IndexicalError("loss-class", `the classes from ${firstClass} on are to count, of ${classes}`, { remedy: "At least one class must count." });
+    throw new IndexicalError("loss-class", `the classes from ${firstClass} on are to count, of ${classes}`, {
+      remedy: "At least one class must count.",
+    });
 };
 
 /**
@@ -68,7 +81,10 @@ export const maskDiceLoss = (logits: AnyTensor, target: AnyTensor, labels: AnyTe
   const { batch: regions, classes, space } = logitShape(logits);
   const [x, t, label] = [anyRank(logits), anyRank(target), anyRank(labels)];
   if (target.shape.join() !== [regions, ...space].join() || labels.shape.join() !== String(regions))
-    throw new IndexicalError("loss-shape", `mask logits [${logits.shape.join(", ")}] need a target [${[regions, ...space].join(", ")}] and labels [${regions}], got [${target.shape.join(", ")}] and [${labels.shape.join(", ")}]`);
+    throw new IndexicalError(
+      "loss-shape",
+      `mask logits [${logits.shape.join(", ")}] need a target [${[regions, ...space].join(", ")}] and labels [${regions}], got [${target.shape.join(", ")}] and [${labels.shape.join(", ")}]`,
+    );
   const p = tensor([regions, ...space], (n, ...at) => sigmoid(x(n, Math.max(0, Math.min(classes - 1, Math.round(label(n)))), ...at)));
   const dice = tensor([regions], (n) => {
     const shared = sum(space, (...at) => p(n, ...at) * t(n, ...at));

@@ -12,7 +12,8 @@ export interface LogitShape {
 export const logitShape = (logits: AnyTensor, target?: AnyTensor): LogitShape => {
   nodeOf(logits);
   const [batch, classes, ...space] = logits.shape;
-  if (classes === undefined) throw new IndexicalError("loss-shape", `logits need the axes batch and class, and have shape [${logits.shape.join(", ")}]`);
+  if (classes === undefined)
+    throw new IndexicalError("loss-shape", `logits need the axes batch and class, and have shape [${logits.shape.join(", ")}]`);
   if (target && target.shape.join() !== logits.shape.join())
     throw new IndexicalError("loss-shape", `the target has shape [${target.shape.join(", ")}], the logits [${logits.shape.join(", ")}]`, {
       remedy: "A target says how much of each class there is: make it of labels with oneHot(labels, classes).",

@@ -9,7 +9,7 @@ export const rocAuc = (scores: ArrayLike<number>, positive: ArrayLike<number>): 
   if (scores.length !== positive.length) throw new IndexicalError("metric-length", `${scores.length} scores, ${positive.length} labels`);
   const order = Array.from(scores, (_, i) => i).sort((a, b) => scores[a] - scores[b]);
   let [positives, below, wins] = [0, 0, 0];
-  for (let start = 0; start < order.length; ) {
+  for (let start = 0; start < order.length;) {
     const score = scores[order[start]];
     if (Number.isNaN(score)) throw new IndexicalError("metric-auc", `score ${order[start]} is NaN`);
     let [end, tied] = [start, 0];
@@ -31,11 +31,18 @@ export const rocAuc = (scores: ArrayLike<number>, positive: ArrayLike<number>): 
  * @param features [batch, channels, ...space], row-major
  * @param foreground [batch, ...space]
  */
-export const meanAuc = (features: ArrayLike<number>, shape: readonly number[], foreground: ArrayLike<number>): { readonly perChannel: readonly number[]; readonly mean: number } => {
+export const meanAuc = (
+  features: ArrayLike<number>,
+  shape: readonly number[],
+  foreground: ArrayLike<number>,
+): { readonly perChannel: readonly number[]; readonly mean: number } => {
   const [batch, channels, ...space] = shape;
   const voxels = space.reduce((a, b) => a * b, 1);
   if (channels === undefined || features.length !== batch * channels * voxels || foreground.length !== batch * voxels)
-    throw new IndexicalError("metric-length", `features of shape [${shape.join(", ")}] with ${features.length} numbers, and a foreground of ${foreground.length}`);
+    throw new IndexicalError(
+      "metric-length",
+      `features of shape [${shape.join(", ")}] with ${features.length} numbers, and a foreground of ${foreground.length}`,
+    );
   const perChannel = Array.from({ length: channels }, (_, c) => {
     const scores = Float64Array.from({ length: batch * voxels }, (_, i) => features[(Math.floor(i / voxels) * channels + c) * voxels + (i % voxels)]);
     return rocAuc(scores, foreground);

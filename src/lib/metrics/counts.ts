@@ -25,7 +25,10 @@ export const tumourRegions = { whole: [1, 2, 3, 4], core: [1, 3, 4], enhancing: 
  */
 export const regionDice = (predicted: ArrayLike<number>, truth: ArrayLike<number>, labels: readonly number[], mask?: ArrayLike<number>): number => {
   if (predicted.length !== truth.length || (mask && mask.length !== truth.length))
-    throw new IndexicalError("metric-length", `${predicted.length} predicted labels, ${truth.length} true ones${mask ? `, a mask of ${mask.length}` : ""}`);
+    throw new IndexicalError(
+      "metric-length",
+      `${predicted.length} predicted labels, ${truth.length} true ones${mask ? `, a mask of ${mask.length}` : ""}`,
+    );
   const region = new Set(labels);
   let [both, total] = [0, 0];
   for (let i = 0; i < truth.length; i++) {
@@ -48,9 +51,11 @@ export const topK = (scores: ArrayLike<number>, labels: ArrayLike<number>, k: nu
   let hits = 0;
   for (let row = 0; row < labels.length; row++) {
     const [label, start] = [labels[row], row * classes];
-    if (!Number.isInteger(label) || label < 0 || label >= classes) throw new IndexicalError("metric-class", `label ${label} of row ${row} is not one of ${classes} classes`);
+    if (!Number.isInteger(label) || label < 0 || label >= classes)
+      throw new IndexicalError("metric-class", `label ${label} of row ${row} is not one of ${classes} classes`);
     let ahead = 0;
-    for (let c = 0; c < classes; c++) if (scores[start + c] > scores[start + label] || (scores[start + c] === scores[start + label] && c < label)) ahead++;
+    for (let c = 0; c < classes; c++)
+      if (scores[start + c] > scores[start + label] || (scores[start + c] === scores[start + label] && c < label)) ahead++;
     if (ahead < k) hits++;
   }
   return hits / labels.length;

@@ -9,7 +9,8 @@ export interface Optimizer<S extends string> {
   step(inputs: StepInputs<S>): Readonly<Record<"parameter" | S, Vector>>;
 }
 
-export type StepInputs<S extends string> = Readonly<{ parameter: Vector; gradient: Vector; rate: Scalar; count: Scalar }> & Readonly<Record<S, Vector>>;
+export type StepInputs<S extends string> = Readonly<{ parameter: Vector; gradient: Vector; rate: Scalar; count: Scalar }> &
+  Readonly<Record<S, Vector>>;
 
 /** The gradient with the decay of the weights, which pulls them to zero: g + decay * p. */
 const decayed = ({ parameter, gradient }: Pick<StepInputs<never>, "parameter" | "gradient">, weightDecay: number): Vector =>
@@ -17,7 +18,8 @@ const decayed = ({ parameter, gradient }: Pick<StepInputs<never>, "parameter" | 
 
 const check = (options: Readonly<Record<string, number>>): void => {
   for (const [name, value] of Object.entries(options))
-    if (!Number.isFinite(value) || value < 0) throw new IndexicalError("optimizer-option", `${name} is ${value}`, { remedy: "It must be a number of at least 0." });
+    if (!Number.isFinite(value) || value < 0)
+      throw new IndexicalError("optimizer-option", `${name} is ${value}`, { remedy: "It must be a number of at least 0." });
 };
 
 export interface SgdOptions {

@@ -12,15 +12,20 @@ import type { Random } from "../random/index.js";
 export const normaliseDeepMedic = (image: NdArray, mask: NdArray): NdArray => {
   const values = toFloat64(image).map((v) => Math.max(v, 0));
   const inMask = toFloat64(mask);
-  if (inMask.length !== values.length) throw new IndexicalError("transform-shape", `an image of shape [${image.shape.join(", ")}] with a mask of shape [${mask.shape.join(", ")}]`);
+  if (inMask.length !== values.length)
+    throw new IndexicalError("transform-shape", `an image of shape [${image.shape.join(", ")}] with a mask of shape [${mask.shape.join(", ")}]`);
   const tissue = values.filter((_, i) => inMask[i] > 0).sort();
   const [low, high] = [percentile(tissue, 5), percentile(tissue, 95)];
   const { mean: middle, deviation: spread } = moments(tissue);
   const { mean: background } = moments(values);
   const counted = tissue.filter((v) => v > low && v < high && v > middle - 3 * spread && v < middle + 3 * spread && v > background);
   const { mean, deviation } = moments(counted);
-  if (!(deviation > 0)) throw new IndexicalError("transform-empty", `${counted.length} of ${tissue.length} voxels of the mask are left for the statistics, all alike`);
-  return ndarray(Float32Array.from(values, (v) => (v - mean) / deviation), image.shape);
+  if (!(deviation > 0))
+    throw new IndexicalError("transform-empty", `${counted.length} of ${tissue.length} voxels of the mask are left for the statistics, all alike`);
+  return ndarray(
+    Float32Array.from(values, (v) => (v - mean) / deviation),
+    image.shape,
+  );
 };
 
 /** Linear between the two nearest ranks, as numpy.percentile. */
@@ -43,7 +48,8 @@ const moments = (values: Float64Array): { mean: number; deviation: number } => {
  */
 export const drawBratsCrop = (classes: NdArray, random: Random, size = 75): number[] => {
   const { shape } = classes;
-  if (shape.some((n) => n < size)) throw new IndexicalError("transform-crop", `a crop of ${size} does not fit into [${shape.join(", ")}]`, { remedy: "Pad the volume first." });
+  if (shape.some((n) => n < size))
+    throw new IndexicalError("transform-crop", `a crop of ${size} does not fit into [${shape.join(", ")}]`, { remedy: "Pad the volume first." });
   const values = toFloat64(classes);
   const places = (wanted: (v: number) => boolean): number[] => values.reduce<number[]>((list, v, i) => (wanted(v) ? (list.push(i), list) : list), []);
   const [tumour, healthy] = [places((v) => v > 1), places((v) => v === 1)];

@@ -22,23 +22,40 @@ const stridesOf = (shape: readonly number[]): number[] => shape.map((_, axis) =>
 
 const checkAxes = ({ shape }: NdArray, ...axes: readonly number[]): void => {
   for (const axis of axes)
-    if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length) throw new IndexicalError("transform-axis", `there is no axis ${axis} in shape [${shape.join(", ")}]`);
+    if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length)
+      throw new IndexicalError("transform-axis", `there is no axis ${axis} in shape [${shape.join(", ")}]`);
 };
 
 /** The box of extents `size` whose low corner is at `from`. @throws transform-crop when it leaves the array */
 export const cropAt = (x: NdArray, from: readonly number[], size: readonly number[]): NdArray => {
-  const inside = from.length === x.shape.length && size.length === x.shape.length && from.every((low, axis) => Number.isInteger(low) && low >= 0 && low + size[axis] <= x.shape[axis]);
+  const inside =
+    from.length === x.shape.length &&
+    size.length === x.shape.length &&
+    from.every((low, axis) => Number.isInteger(low) && low >= 0 && low + size[axis] <= x.shape[axis]);
   if (!inside)
-    throw new IndexicalError("transform-crop", `a crop of [${size.join(", ")}] at [${from.join(", ")}] leaves the array of shape [${x.shape.join(", ")}]`, {
-      remedy: "Move the crop, make it smaller, or pad the array first.",
-    });
+    throw new IndexicalError(
+      "transform-crop",
+      `a crop of [${size.join(", ")}] at [${from.join(", ")}] leaves the array of shape [${x.shape.join(", ")}]`,
+      {
+        remedy: "Move the crop, make it smaller, or pad the array first.",
+      },
+    );
   const strides = stridesOf(x.shape);
-  return gather(x, size, from.reduce((sum, low, axis) => sum + low * strides[axis], 0), strides);
+  return gather(
+    x,
+    size,
+    from.reduce((sum, low, axis) => sum + low * strides[axis], 0),
+    strides,
+  );
 };
 
 /** The cube of side `size` around `centre`: from centre - floor(size / 2) on. @throws transform-crop */
 export const crop = (x: NdArray, centre: readonly number[], size: number): NdArray =>
-  cropAt(x, centre.map((c) => c - Math.floor(size / 2)), centre.map(() => size));
+  cropAt(
+    x,
+    centre.map((c) => c - Math.floor(size / 2)),
+    centre.map(() => size),
+  );
 
 /** A quarter turn, `times` times, from the first axis towards the second, as numpy.rot90: out[i, j] = in[j, n - 1 - i]. */
 export const rot90 = (x: NdArray, times: number, [p, q]: readonly [number, number]): NdArray => {
@@ -59,7 +76,14 @@ export const rot90 = (x: NdArray, times: number, [p, q]: readonly [number, numbe
     [shape[p], shape[q]] = [shape[q], shape[p]];
     [strides[p], strides[q]] = [strides[q], strides[p]];
   }
-  return elementCount(shape) === 0 ? gather(x, shape, 0, shape.map(() => 0)) : gather(x, shape, start, strides);
+  return elementCount(shape) === 0
+    ? gather(
+        x,
+        shape,
+        0,
+        shape.map(() => 0),
+      )
+    : gather(x, shape, start, strides);
 };
 
 /** Quarter turns in the planes (0, 1), (0, 2) and (1, 2), one after another. */

@@ -13,13 +13,23 @@ export interface LidcDraws {
 }
 
 /** voxel / 255 - 1: the published range for 8-bit values is [-1, 0]. Float32. */
-export const normaliseLidc = (voxels: NdArray): NdArray => ndarray(Float32Array.from(toFloat64(voxels), (v) => v / 255 - 1), voxels.shape);
+export const normaliseLidc = (voxels: NdArray): NdArray =>
+  ndarray(
+    Float32Array.from(toFloat64(voxels), (v) => v / 255 - 1),
+    voxels.shape,
+  );
 
 /** Crop, turn, flip, in this order, of a volume or of its label map. M3DV/ACSConv, experiments/mylib/voxel_transform.py. */
-export const augmentLidc = (volume: NdArray, { centre, turns, flip }: LidcDraws, size = 48): NdArray => reflect(rotate(crop(volume, centre, size), turns), flip);
+export const augmentLidc = (volume: NdArray, { centre, turns, flip }: LidcDraws, size = 48): NdArray =>
+  reflect(rotate(crop(volume, centre, size), turns), flip);
 
 /** A test sample: the cube around the middle voxel. */
-export const centreCrop = (volume: NdArray, size = 48): NdArray => crop(volume, volume.shape.map((n) => Math.floor(n / 2)), size);
+export const centreCrop = (volume: NdArray, size = 48): NdArray =>
+  crop(
+    volume,
+    volume.shape.map((n) => Math.floor(n / 2)),
+    size,
+  );
 
 /** Random draws for a volume of this shape: the centre moves by up to `shift` voxels on each axis. */
 export const drawLidc = (shape: readonly number[], random: Random, shift = 5): LidcDraws => {

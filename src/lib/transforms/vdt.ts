@@ -20,7 +20,8 @@ export interface ImageToVolumeOptions {
  */
 export const imageToVolume = (image: NdArray, { order, mean = 114.495, std = 57.63 }: ImageToVolumeOptions = {}): NdArray => {
   const [height, width, channels] = image.shape;
-  if (image.shape.length !== 3) throw new IndexicalError("transform-shape", `an image has the axes height, width and channel; this one has shape [${image.shape.join(", ")}]`);
+  if (image.shape.length !== 3)
+    throw new IndexicalError("transform-shape", `an image has the axes height, width and channel; this one has shape [${image.shape.join(", ")}]`);
   const chosen = order ?? Array.from({ length: channels }, (_, k) => k);
   if (chosen.length !== channels || [...chosen].sort((a, b) => a - b).some((c, k) => c !== k))
     throw new IndexicalError("transform-order", `[${chosen.join(", ")}] is no order of ${channels} channels`);

@@ -4,7 +4,9 @@ import { constant } from "../../../src/dsl/index.js";
 import { applyDeltas, baseAnchors, boxIou, gridAnchors, nms, roiAlign, type Box } from "../../../src/lib/detection/index.js";
 import { dense, evaluated, tensorOf } from "../arrays.js";
 
-const boxes = fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 })).map(([x, y, w, h]): Box => [x, y, x + w, y + h]);
+const boxes = fc
+  .tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 }))
+  .map(([x, y, w, h]): Box => [x, y, x + w, y + h]);
 
 describe("boxes", () => {
   it("IoU counts whole pixels", () => {
@@ -35,7 +37,9 @@ describe("boxes", () => {
     expect(capped[2] - capped[0] + 1).toBeCloseTo((10 * 1000) / 16, 9);
   });
   it("refuses shapes that do not go together", () => {
-    expect(() => applyDeltas(constant([0, 0, 0, 0], [1, 4]), constant([0, 0, 0], [1, 3]))).toThrow("boxes of shape [1, 4] with deltas of shape [1, 3]");
+    expect(() => applyDeltas(constant([0, 0, 0, 0], [1, 4]), constant([0, 0, 0], [1, 3]))).toThrow(
+      "boxes of shape [1, 4] with deltas of shape [1, 3]",
+    );
   });
 });
 
@@ -65,7 +69,10 @@ describe("suppression", () => {
   it("keeps the best, and nothing that overlaps something better that is kept", () => {
     fc.assert(
       fc.property(scored, fc.constantFrom(0.3, 0.5, 0.7), (rows, threshold) => {
-        const kept = nms(rows.map(({ box, score }) => [...box, score] as const), threshold);
+        const kept = nms(
+          rows.map(({ box, score }) => [...box, score] as const),
+          threshold,
+        );
         expect(kept).toEqual([...kept].sort((a, b) => a - b));
         rows.forEach(({ box, score }, i) => {
           const suppressed = kept.some((k) => rows[k].score > score && boxIou(rows[k].box, box) >= threshold);

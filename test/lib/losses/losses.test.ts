@@ -1,13 +1,26 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { comboLoss, caseDiceLoss, crossEntropy, diceCrossEntropy, lastAxisCrossEntropy, maskDiceLoss, oneHot, prediction, softDiceLoss } from "../../../src/lib/losses/index.js";
+import {
+  comboLoss,
+  caseDiceLoss,
+  crossEntropy,
+  diceCrossEntropy,
+  lastAxisCrossEntropy,
+  maskDiceLoss,
+  oneHot,
+  prediction,
+  softDiceLoss,
+} from "../../../src/lib/losses/index.js";
 import { constant, type AnyTensor, type Scalar } from "../../../src/dsl/index.js";
 import { dense, element, evaluated, flatOf, integers, places, tensorOf, type Dense } from "../arrays.js";
 
 const value = (loss: Scalar): number => evaluated(loss).data[0];
 
 /** Logits and labels of a few voxels in three classes. */
-const segmentation = fc.record({ logits: integers([2, 3, 2, 3]), labels: fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 12, maxLength: 12 }) });
+const segmentation = fc.record({
+  logits: integers([2, 3, 2, 3]),
+  labels: fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 12, maxLength: 12 }),
+});
 
 const labelsOf = (labels: readonly number[]): Dense => ({ shape: [2, 2, 3], data: labels });
 
@@ -34,7 +47,10 @@ describe("losses against plain loops", () => {
   const inClass = (c: number, at: readonly number[]): boolean => at[1] === c;
   const ofCase = (b: number, c: number, at: readonly number[]): boolean => at[0] === b && at[1] === c;
   const caseDice = (p: Dense, t: Dense, b: number, c: number, smooth: number, power: number): number => {
-    const [both, mass] = [total(p, (at) => (ofCase(b, c, at) ? element(p, at) * element(t, at) : 0)), total(p, (at) => (ofCase(b, c, at) ? element(p, at) ** power + element(t, at) ** power : 0))];
+    const [both, mass] = [
+      total(p, (at) => (ofCase(b, c, at) ? element(p, at) * element(t, at) : 0)),
+      total(p, (at) => (ofCase(b, c, at) ? element(p, at) ** power + element(t, at) ** power : 0)),
+    ];
     return (2 * both + smooth) / (mass + smooth);
   };
 
@@ -43,9 +59,11 @@ describe("losses against plain loops", () => {
       (logits, target) => softDiceLoss(logits, target, { smooth: 0.01 }),
       (p, t) =>
         [0, 1, 2].reduce((sum, c) => {
-          const [both, pred, present] = [(at: readonly number[]) => element(p, at) * element(t, at), (at: readonly number[]) => element(p, at), (at: readonly number[]) => element(t, at)].map((f) =>
-            total(p, (at) => (inClass(c, at) ? f(at) : 0)),
-          );
+          const [both, pred, present] = [
+            (at: readonly number[]) => element(p, at) * element(t, at),
+            (at: readonly number[]) => element(p, at),
+            (at: readonly number[]) => element(t, at),
+          ].map((f) => total(p, (at) => (inClass(c, at) ? f(at) : 0)));
           return sum + (present > 0 ? 1 - (2 * both + 0.01) / (pred + present + 0.01) : 0);
         }, 0) / 3,
     );
@@ -59,10 +77,16 @@ describe("losses against plain loops", () => {
   });
   it("Dice of each sample", () => {
     const cases = [0, 1].flatMap((b) => [0, 1, 2].map((c) => [b, c] as const));
-    check((logits, target) => caseDiceLoss(logits, target, { smooth: 0.5 }), (p, t) => 1 - cases.reduce((sum, [b, c]) => sum + caseDice(p, t, b, c, 0.5, 1), 0) / 6);
+    check(
+      (logits, target) => caseDiceLoss(logits, target, { smooth: 0.5 }),
+      (p, t) => 1 - cases.reduce((sum, [b, c]) => sum + caseDice(p, t, b, c, 0.5, 1), 0) / 6,
+    );
     check(
       (logits, target) => diceCrossEntropy(logits, target, { lambda: 0.3 }),
-      (p, t) => 1 - cases.reduce((sum, [b, c]) => sum + caseDice(p, t, b, c, 1e-5, 2), 0) / 6 - (0.3 * total(p, (at) => element(t, at) * Math.log(element(p, at)))) / 12,
+      (p, t) =>
+        1 -
+        cases.reduce((sum, [b, c]) => sum + caseDice(p, t, b, c, 1e-5, 2), 0) / 6 -
+        (0.3 * total(p, (at) => element(t, at) * Math.log(element(p, at)))) / 12,
     );
   });
   it("the cross entropy over the last axis, as published", () => {
@@ -113,16 +137,21 @@ describe("logits", () => {
 describe("mask Dice", () => {
   it("takes the mask of each region's own class", () => {
     fc.assert(
-      fc.property(integers([3, 2, 2, 2]), fc.array(fc.integer({ min: 0, max: 1 }), { minLength: 12, maxLength: 12 }), fc.array(fc.integer({ min: 0, max: 1 }), { minLength: 3, maxLength: 3 }), (logits, mask, classes) => {
-        const target: Dense = { shape: [3, 2, 2], data: mask };
-        const dice = classes.map((c, n) => {
-          const p = places([2, 2]).map((at) => 1 / (1 + Math.exp(-element(logits, [n, c, ...at]))));
-          const t = places([2, 2]).map((at) => mask[flatOf([3, 2, 2], [n, ...at])]);
-          const sum = (v: readonly number[]): number => v.reduce((a, b) => a + b);
-          return (2 * sum(p.map((v, i) => v * t[i])) + 0.01) / (sum(p) + sum(t) + 0.01);
-        });
-        expect(value(maskDiceLoss(tensorOf(logits), tensorOf(target), constant(classes)))).toBeCloseTo(1 - (dice[0] + dice[1] + dice[2]) / 3, 12);
-      }),
+      fc.property(
+        integers([3, 2, 2, 2]),
+        fc.array(fc.integer({ min: 0, max: 1 }), { minLength: 12, maxLength: 12 }),
+        fc.array(fc.integer({ min: 0, max: 1 }), { minLength: 3, maxLength: 3 }),
+        (logits, mask, classes) => {
+          const target: Dense = { shape: [3, 2, 2], data: mask };
+          const dice = classes.map((c, n) => {
+            const p = places([2, 2]).map((at) => 1 / (1 + Math.exp(-element(logits, [n, c, ...at]))));
+            const t = places([2, 2]).map((at) => mask[flatOf([3, 2, 2], [n, ...at])]);
+            const sum = (v: readonly number[]): number => v.reduce((a, b) => a + b);
+            return (2 * sum(p.map((v, i) => v * t[i])) + 0.01) / (sum(p) + sum(t) + 0.01);
+          });
+          expect(value(maskDiceLoss(tensorOf(logits), tensorOf(target), constant(classes)))).toBeCloseTo(1 - (dice[0] + dice[1] + dice[2]) / 3, 12);
+        },
+      ),
       { numRuns: 20 },
     );
   });

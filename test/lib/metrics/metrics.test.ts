@@ -1,6 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { batchDice, batchIou, dicePerCase, froc, globalDice, iouPerCase, meanAuc, overlap, regionDice, rocAuc, sensitivityAt, topK, tumourRegions } from "../../../src/lib/metrics/index.js";
+import {
+  batchDice,
+  batchIou,
+  dicePerCase,
+  froc,
+  globalDice,
+  iouPerCase,
+  meanAuc,
+  overlap,
+  regionDice,
+  rocAuc,
+  sensitivityAt,
+  topK,
+  tumourRegions,
+} from "../../../src/lib/metrics/index.js";
 import { oneHot } from "../../../src/lib/losses/index.js";
 import type { Box } from "../../../src/lib/detection/index.js";
 import { element, evaluated, integers, places, tensorOf, type Dense } from "../arrays.js";
@@ -28,8 +42,14 @@ describe("overlaps", () => {
         const close = (actual: Dense, expected: readonly number[]): void => actual.data.forEach((v, i) => expect(v).toBeCloseTo(expected[i], 12));
         close(evaluated(batchDice(...given)), both.map(dice));
         close(evaluated(batchIou(...given)), both.map(iou));
-        close(evaluated(dicePerCase(...given)), classes.map(([x, y]) => (dice(x) + dice(y)) / 2));
-        close(evaluated(iouPerCase(...given)), classes.map(([x, y]) => (iou(x) + iou(y)) / 2));
+        close(
+          evaluated(dicePerCase(...given)),
+          classes.map(([x, y]) => (dice(x) + dice(y)) / 2),
+        );
+        close(
+          evaluated(iouPerCase(...given)),
+          classes.map(([x, y]) => (iou(x) + iou(y)) / 2),
+        );
         const { shared, predicted, present } = overlap(...given);
         const found = { shared: evaluated(shared).data, predicted: evaluated(predicted).data, present: evaluated(present).data };
         expect(globalDice([found, found], 1)).toBe((2 * both[1][0]) / (both[1][1] + both[1][2]));
@@ -38,7 +58,10 @@ describe("overlaps", () => {
     );
   });
   it("regions of several labels count inside the mask", () => {
-    const [predicted, truth] = [[4, 4, 2, 1, 4], [4, 1, 2, 0, 0]];
+    const [predicted, truth] = [
+      [4, 4, 2, 1, 4],
+      [4, 1, 2, 0, 0],
+    ];
     expect(regionDice(predicted, truth, tumourRegions.enhancing, [1, 1, 1, 1, 0])).toBe(2 / 3);
     expect(regionDice(predicted, truth, tumourRegions.core, [1, 1, 1, 1, 0])).toBe(4 / 5);
     expect(regionDice(predicted, truth, tumourRegions.whole)).toBe(6 / 8);
@@ -61,7 +84,12 @@ describe("area under the curve", () => {
         const [yes, no] = [rows.filter((r) => r.positive), rows.filter((r) => !r.positive)];
         fc.pre(yes.length > 0 && no.length > 0);
         const wins = yes.flatMap((a) => no.map((b): number => (a.score > b.score ? 1 : a.score === b.score ? 0.5 : 0))).reduce((a, b) => a + b, 0);
-        expect(rocAuc(rows.map((r) => r.score), rows.map((r) => Number(r.positive)))).toBeCloseTo(wins / (yes.length * no.length), 12);
+        expect(
+          rocAuc(
+            rows.map((r) => r.score),
+            rows.map((r) => Number(r.positive)),
+          ),
+        ).toBeCloseTo(wins / (yes.length * no.length), 12);
       }),
     );
   });

@@ -6,9 +6,18 @@ import { adam, cosine, multiStep, polynomial, rmsprop, sgd, warmUp, type Optimiz
 const numbers = fc.array(fc.double({ min: -2, max: 2, noNaN: true }), { minLength: 3, maxLength: 3 });
 
 /** Parameters after some steps, by compiling the step once. */
-const train = async <S extends string>(optimizer: Optimizer<S>, start: readonly number[], gradients: readonly (readonly number[])[], rate: number): Promise<number[]> => {
+const train = async <S extends string>(
+  optimizer: Optimizer<S>,
+  start: readonly number[],
+  gradients: readonly (readonly number[])[],
+  rate: number,
+): Promise<number[]> => {
   const shapes = { parameter: [3], gradient: [3], rate: [], count: [], ...Object.fromEntries(optimizer.state.map((s) => [s, [3]])) };
-  const program = await compile((tensors: Readonly<Record<string, Tensor>>) => optimizer.step(tensors as never) as Readonly<Record<string, Vector>>, shapes, { device: "reference" });
+  const program = await compile(
+    (tensors: Readonly<Record<string, Tensor>>) => optimizer.step(tensors as never) as Readonly<Record<string, Vector>>,
+    shapes,
+    { device: "reference" },
+  );
   let state: Record<string, readonly number[]> = { parameter: start, ...Object.fromEntries(optimizer.state.map((s) => [s, [0, 0, 0]])) };
   for (const [step, gradient] of gradients.entries()) {
     const after = await program.run({ ...state, gradient, rate: [rate], count: [step + 1] });
@@ -18,13 +27,22 @@ const train = async <S extends string>(optimizer: Optimizer<S>, start: readonly 
   return [...state["parameter"]];
 };
 
-const expectClose = (actual: readonly number[], expected: readonly number[]): void => actual.forEach((v, i) => expect(v).toBeCloseTo(expected[i], 10));
+const expectClose = (actual: readonly number[], expected: readonly number[]): void =>
+  actual.forEach((v, i) => expect(v).toBeCloseTo(expected[i], 10));
 
 describe("optimisers against plain loops", () => {
   const check = async <S extends string>(optimizer: Optimizer<S>, plain: (p: number, gradients: readonly number[]) => number): Promise<void> => {
     await fc.assert(
       fc.asyncProperty(numbers, fc.array(numbers, { minLength: 1, maxLength: 4 }), async (start, gradients) => {
-        expectClose(await train(optimizer, start, gradients, 0.1), start.map((p, i) => plain(p, gradients.map((g) => g[i]))));
+        expectClose(
+          await train(optimizer, start, gradients, 0.1),
+          start.map((p, i) =>
+            plain(
+              p,
+              gradients.map((g) => g[i]),
+            ),
+          ),
+        );
       }),
       { numRuns: 15 },
     );

@@ -3,11 +3,27 @@ import { describe, expect, it } from "vitest";
 import { ndarray, type NdArray } from "../../../src/lib/formats/index.js";
 import { createRandom } from "../../../src/lib/random/index.js";
 import {
-  augmentLidc, centreCrop, channelShuffler, crop, cropAt, drawBratsCrop, drawLidc, imageToVolume, normaliseDeepMedic, normaliseLidc, reflect, rot90, rotate,
+  augmentLidc,
+  centreCrop,
+  channelShuffler,
+  crop,
+  cropAt,
+  drawBratsCrop,
+  drawLidc,
+  imageToVolume,
+  normaliseDeepMedic,
+  normaliseLidc,
+  reflect,
+  rot90,
+  rotate,
 } from "../../../src/lib/transforms/index.js";
 import { dense, element, places, type Dense } from "../arrays.js";
 
-const counted = (...shape: number[]): NdArray => ndarray(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i), shape);
+const counted = (...shape: number[]): NdArray =>
+  ndarray(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
+    shape,
+  );
 const view = ({ data, shape }: NdArray): Dense => ({ shape, data: Array.from(data as Float32Array) });
 const shapes = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }));
 const planes = fc.constantFrom([0, 1] as const, [0, 2] as const, [1, 2] as const, [2, 0] as const);
@@ -46,7 +62,12 @@ describe("geometry", () => {
     fc.assert(
       fc.property(shapes, fc.integer({ min: 0, max: 2 }), (shape, axis) => {
         const x = counted(...shape);
-        const expected = dense(shape, (at) => element(view(x), at.map((i, a) => (a === axis ? shape[a] - 1 - i : i))));
+        const expected = dense(shape, (at) =>
+          element(
+            view(x),
+            at.map((i, a) => (a === axis ? shape[a] - 1 - i : i)),
+          ),
+        );
         expect(view(reflect(x, axis))).toEqual(expected);
         expect(reflect(reflect(x, axis), axis)).toEqual(x);
       }),
@@ -79,7 +100,9 @@ describe("LIDC", () => {
   });
   it("crops, turns, flips", () => {
     const x = counted(8, 8, 8);
-    expect(augmentLidc(x, { centre: [4, 4, 4], turns: [1, 0, 2], flip: 1 }, 4)).toEqual(reflect(rotate(cropAt(x, [2, 2, 2], [4, 4, 4]), [1, 0, 2]), 1));
+    expect(augmentLidc(x, { centre: [4, 4, 4], turns: [1, 0, 2], flip: 1 }, 4)).toEqual(
+      reflect(rotate(cropAt(x, [2, 2, 2], [4, 4, 4]), [1, 0, 2]), 1),
+    );
     expect(centreCrop(x, 4)).toEqual(cropAt(x, [2, 2, 2], [4, 4, 4]));
   });
 });
@@ -130,7 +153,10 @@ describe("BRATS", () => {
     expect(() => drawBratsCrop(classes, createRandom(3), 10)).toThrow("a crop of 10 does not fit into [9, 10, 11]");
   });
   it("draws tumour and healthy voxels alike", () => {
-    const classes = ndarray(Uint8Array.from(places([3, 3, 40]), ([, , v]) => (v < 2 ? 2 : 1)), [3, 3, 40]);
+    const classes = ndarray(
+      Uint8Array.from(places([3, 3, 40]), ([, , v]) => (v < 2 ? 2 : 1)),
+      [3, 3, 40],
+    );
     const random = createRandom(5);
     const tumour = Array.from({ length: 400 }, () => drawBratsCrop(classes, random, 3)[2]).filter((v) => v === 0).length;
     // One half, and of the healthy ones only a few near the border.

@@ -12,19 +12,24 @@ export const acs: Family = {
     const { stride, padding, dilation, groups } = given;
     const split = splitOf(golden, given.out);
     const flat = sliceOf(golden, given);
-    return runConvolution(golden, machine, given, ({ x, weight, bias }) => acsConv3d(x, weight, { stride, padding, dilation, groups, bias, split, flat }));
+    return runConvolution(golden, machine, given, ({ x, weight, bias }) =>
+      acsConv3d(x, weight, { stride, padding, dilation, groups, bias, split, flat }),
+    );
   },
   SoftACSConv: async (golden, machine) => {
     const given = convolutionArguments(golden);
     const { stride, padding, dilation, groups } = given;
     const flat = sliceOf(golden, given);
     if (golden.ctor.boolean("mean", false))
-      return runConvolution(golden, machine, given, ({ x, weight, bias }) => meanAcsConv3d(x, weight, { stride, padding, dilation, groups, bias, flat }));
+      return runConvolution(golden, machine, given, ({ x, weight, bias }) =>
+        meanAcsConv3d(x, weight, { stride, padding, dilation, groups, bias, flat }),
+      );
     return runConvolution(
       golden,
       machine,
       given,
-      ({ x, weight, bias, other }) => softAcsConv3d(x, weight, softAcsAlpha(other("core") as unknown as Matrix), { stride, padding, dilation, groups, bias, flat }),
+      ({ x, weight, bias, other }) =>
+        softAcsConv3d(x, weight, softAcsAlpha(other("core") as unknown as Matrix), { stride, padding, dilation, groups, bias, flat }),
       { core: arrayOf(golden, "param.soft_w_core") },
     );
   },
@@ -35,7 +40,14 @@ export const acs: Family = {
     if (!isAxis(axis)) return malformed(`unsqueeze_axis is ${axis}`);
     const shape = [out, perGroup, kernel, kernel];
     shape.splice(axis + 5, 0, 1);
-    return runConvolution(golden, machine, given, ({ x, weight, bias }) => conv25d(x, weight, { stride, padding, dilation, groups, bias, axis }), {}, shape);
+    return runConvolution(
+      golden,
+      machine,
+      given,
+      ({ x, weight, bias }) => conv25d(x, weight, { stride, padding, dilation, groups, bias, axis }),
+      {},
+      shape,
+    );
   },
 };
 

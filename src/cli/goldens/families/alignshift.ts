@@ -13,7 +13,9 @@ export const alignShift: Family = {
     const [nFold, shift] = [golden.ctor.number("n_fold", 8), golden.ctor.boolean("tsm", true)];
     // Whether the original writes over its input, and its shift_padding_zero, change no value.
     golden.ctor.ignore("inplace", "shift_padding_zero");
-    return runConvolution(golden, machine, given, ({ x, weight, bias }) => tsmConv3d(x, weight, { stride, padding, dilation, groups, bias, nFold, shift }));
+    return runConvolution(golden, machine, given, ({ x, weight, bias }) =>
+      tsmConv3d(x, weight, { stride, padding, dilation, groups, bias, nFold, shift }),
+    );
   },
   AlignShiftConv: async (golden, machine) => {
     const given = convolutionArguments(golden);
@@ -27,7 +29,17 @@ export const alignShift: Family = {
       machine,
       given,
       ({ x, weight, bias, other }) =>
-        alignShiftConv3d(x, weight, other("thickness") as unknown as Vector | Matrix, { stride, padding, dilation, groups, bias, nFold, shift, refThickness, paddingZero }),
+        alignShiftConv3d(x, weight, other("thickness") as unknown as Vector | Matrix, {
+          stride,
+          padding,
+          dilation,
+          groups,
+          bias,
+          nFold,
+          shift,
+          refThickness,
+          paddingZero,
+        }),
       { thickness: inputOf(golden, "thickness") },
     );
   },
@@ -42,7 +54,8 @@ export const alignShift: Family = {
       golden,
       machine,
       given,
-      ({ x, weight, bias, other }) => a3dConv3d(x, weight, other("mixing") as unknown as SliceMixing, { stride, padding, dilation, groups, bias, shift }),
+      ({ x, weight, bias, other }) =>
+        a3dConv3d(x, weight, other("mixing") as unknown as SliceMixing, { stride, padding, dilation, groups, bias, shift }),
       { mixing: arrayOf(golden, "param.adaptive_align_weights") },
     );
   },

@@ -38,7 +38,12 @@ export const convolutionArguments = ({ ctor }: GoldenCase): ConvolutionArguments
   };
 };
 
-type Build = (tensors: { readonly x: Volume; readonly weight: Kernel2d; readonly bias: Vector | undefined; readonly other: (name: string) => Tensor }) => Volume;
+type Build = (tensors: {
+  readonly x: Volume;
+  readonly weight: Kernel2d;
+  readonly bias: Vector | undefined;
+  readonly other: (name: string) => Tensor;
+}) => Volume;
 
 /**
  * Runs a convolution with a 2D kernel on the input `x` of the case.
@@ -55,10 +60,17 @@ export const runConvolution = async (
   const parameters = parametersOf(golden);
   const parameter = (name: string, shape: readonly number[]): NdArray => {
     const array = parameters.get(name) ?? malformed(`${golden.id}.safetensors has no tensor param.${name}`);
-    return array.shape.join() === shape.join() ? array : malformed(`param.${name} has shape [${array.shape.join(", ")}]; the arguments ask for [${shape.join(", ")}]`);
+    return array.shape.join() === shape.join()
+      ? array
+      : malformed(`param.${name} has shape [${array.shape.join(", ")}]; the arguments ask for [${shape.join(", ")}]`);
   };
   if (!bias && parameters.has("bias")) malformed("bias is false, and there is a tensor param.bias");
-  const arrays: Record<string, NdArray> = { ...others, x: inputOf(golden, "x"), weight: parameter("weight", kernelShape), ...(bias ? { bias: parameter("bias", [out]) } : {}) };
+  const arrays: Record<string, NdArray> = {
+    ...others,
+    x: inputOf(golden, "x"),
+    weight: parameter("weight", kernelShape),
+    ...(bias ? { bias: parameter("bias", [out]) } : {}),
+  };
   const outputs = await machine.run(
     (tensors) => ({
       output: build({

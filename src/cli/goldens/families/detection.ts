@@ -7,7 +7,8 @@ import { malformed, type Fields } from "../fields.js";
 
 const boxArray = (boxes: readonly Box[]): NdArray => ndarray(Float32Array.from(boxes.flat()), [boxes.length, 4]);
 
-const anchorsOf = (anchor: Fields): Box[] => baseAnchors({ base: anchor.number("base"), scales: anchor.numbers("scales"), ratios: anchor.numbers("ratios") });
+const anchorsOf = (anchor: Fields): Box[] =>
+  baseAnchors({ base: anchor.number("base"), scales: anchor.numbers("scales"), ratios: anchor.numbers("ratios") });
 
 const pair = (values: readonly number[], what: string): readonly [number, number] =>
   values.length === 2 ? [values[0], values[1]] : malformed(`${what} should be two numbers, and is ${JSON.stringify(values)}`);
@@ -18,7 +19,13 @@ const four = (values: readonly number[], what: string): readonly [number, number
 };
 
 /** Deltas are applied to the first anchors of the grid, as many as there are deltas. */
-const deltas = async (golden: GoldenCase, machine: Machine, name: string, anchors: readonly Box[], stds: readonly [number, number, number, number]): Promise<Computed> => {
+const deltas = async (
+  golden: GoldenCase,
+  machine: Machine,
+  name: string,
+  anchors: readonly Box[],
+  stds: readonly [number, number, number, number],
+): Promise<Computed> => {
   const delta = inputOf(golden, name);
   const imageSize = pair(golden.description.numbers("max_shape"), "max_shape");
   const { result } = await machine.run((tensors) => ({ result: applyDeltas(tensors.boxes, tensors.delta, { stds, imageSize }) }), {
@@ -45,14 +52,27 @@ const part = async (golden: GoldenCase, machine: Machine, name: string): Promise
   if (height !== undefined) {
     const roi = description.fields("roi");
     const options = { size: [Number(height), Number(width)] as const, scale: roi.number("scale"), samples: roi.number("sample") };
-    const { result } = await machine.run((tensors) => ({ result: roiAlign(tensors.features, tensors.regions, options) }), { features: inputOf(golden, "feat"), regions: inputOf(golden, "rois") });
+    const { result } = await machine.run((tensors) => ({ result: roiAlign(tensors.features, tensors.regions, options) }), {
+      features: inputOf(golden, "feat"),
+      regions: inputOf(golden, "rois"),
+    });
     return result;
   }
   switch (name) {
-    case "base_anchors": return toComputed(boxArray(base));
-    case "delta2bbox": return deltas(golden, machine, "deltas", grid(pair(anchor.numbers("grid"), "grid")), [1, 1, 1, 1]);
-    case "delta2bbox8": return deltas(golden, machine, "deltas8", grid(pair(anchor.numbers("grid"), "grid")), four(description.numbers("deltas8_stds"), "deltas8_stds"));
-    default: return undefined;
+    case "base_anchors":
+      return toComputed(boxArray(base));
+    case "delta2bbox":
+      return deltas(golden, machine, "deltas", grid(pair(anchor.numbers("grid"), "grid")), [1, 1, 1, 1]);
+    case "delta2bbox8":
+      return deltas(
+        golden,
+        machine,
+        "deltas8",
+        grid(pair(anchor.numbers("grid"), "grid")),
+        four(description.numbers("deltas8_stds"), "deltas8_stds"),
+      );
+    default:
+      return undefined;
   }
 };
 

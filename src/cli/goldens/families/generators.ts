@@ -8,7 +8,8 @@ import { malformed } from "../fields.js";
 const drawsOf = (sample: unknown, perShape: number): { cell: number; numbers: readonly number[] }[] => {
   const [cells, ...rest]: readonly unknown[] = Array.isArray(sample) ? sample : [];
   const numbers: readonly unknown[] = rest;
-  if (!isNumbers(cells) || !isNumbers(numbers) || numbers.length !== cells.length * perShape) return malformed(`a sample should be a list of cells and then ${perShape} numbers for each cell`);
+  if (!isNumbers(cells) || !isNumbers(numbers) || numbers.length !== cells.length * perShape)
+    return malformed(`a sample should be a list of cells and then ${perShape} numbers for each cell`);
   return cells.map((cell, k) => ({ cell, numbers: numbers.slice(k * perShape, (k + 1) * perShape) }));
 };
 
@@ -30,12 +31,20 @@ const solidDraw = (cell: number, [side, height, r0, r1, r2, type, ...pairs]: rea
 });
 
 /** Labels are compared exactly; of the images, what is left after taking the foreground away must look like the noise that was added. */
-const rebuild = (golden: GoldenCase, perShape: number, background: number, label: (draws: { cell: number; numbers: readonly number[] }[]) => NdArray): Outcome => {
+const rebuild = (
+  golden: GoldenCase,
+  perShape: number,
+  background: number,
+  label: (draws: { cell: number; numbers: readonly number[] }[]) => NdArray,
+): Outcome => {
   const labels = golden.description.list("draws").map((sample) => label(drawsOf(sample, perShape)));
   const [first] = labels;
   if (!first) return malformed("the case has no draws");
   const data = labels.flatMap((l) => [...toFloat64(l)]);
-  return { outputs: { label: { data, shape: [labels.length, ...first.shape] } }, checks: "image" in golden.arrays ? noiseChecks(toFloat64(arrayOf(golden, "image")), data, background) : [] };
+  return {
+    outputs: { label: { data, shape: [labels.length, ...first.shape] } },
+    checks: "image" in golden.arrays ? noiseChecks(toFloat64(arrayOf(golden, "image")), data, background) : [],
+  };
 };
 
 const noiseChecks = (image: Float64Array, label: readonly number[], background: number): Check[] => {
@@ -51,6 +60,8 @@ const noiseChecks = (image: Float64Array, label: readonly number[], background: 
 };
 
 export const generators: Family = {
-  "PoC generate_shapes": async (golden) => rebuild(golden, 7, SHAPES.length - 1, (draws) => drawnShapes(draws.map(({ cell, numbers }) => shapeDraw(cell, numbers)))),
-  "PoC generate_voxels": async (golden) => rebuild(golden, 12, SOLIDS.length - 1, (draws) => drawnSolids(draws.map(({ cell, numbers }) => solidDraw(cell, numbers)))),
+  "PoC generate_shapes": async (golden) =>
+    rebuild(golden, 7, SHAPES.length - 1, (draws) => drawnShapes(draws.map(({ cell, numbers }) => shapeDraw(cell, numbers)))),
+  "PoC generate_voxels": async (golden) =>
+    rebuild(golden, 12, SOLIDS.length - 1, (draws) => drawnSolids(draws.map(({ cell, numbers }) => solidDraw(cell, numbers)))),
 };

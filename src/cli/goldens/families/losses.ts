@@ -58,10 +58,13 @@ export const losses: Family = {
     if (classes !== logits.shape[1]) malformed(`num_classes is ${classes}, and the logits have shape [${logits.shape.join(", ")}]`);
     const labelSmoothing = description.number("label_smooth_val", 0.1);
     const averageFactor = description.has("avg_factor") ? description.number("avg_factor") : logits.shape[0];
-    const outputs = await machine.run((tensors) => ({ "output.loss": crossEntropy(tensors.logits, oneHot(tensors.label, classes), { labelSmoothing, averageFactor }) }), {
-      logits,
-      label: inputOf(golden, "label"),
-    });
+    const outputs = await machine.run(
+      (tensors) => ({ "output.loss": crossEntropy(tensors.logits, oneHot(tensors.label, classes), { labelSmoothing, averageFactor }) }),
+      {
+        logits,
+        label: inputOf(golden, "label"),
+      },
+    );
     return { outputs: stored(outputs) };
   },
 };

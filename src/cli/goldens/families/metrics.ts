@@ -26,7 +26,10 @@ export const metrics: Family = {
     const found = rowsPerImage<readonly [...Box, number]>("det", inputOf(golden, "det"), 5, inputOf(golden, "det_count"));
     const truth = rowsPerImage<Box>("gt", inputOf(golden, "gt"), 4, inputOf(golden, "gt_count"));
     if (found.length !== truth.length) malformed(`detections of ${found.length} images, lesions of ${truth.length}`);
-    const curve = froc(found.map((boxes, i) => ({ found: boxes, truth: truth[i] })), golden.description.number("iou_th", 0.5));
+    const curve = froc(
+      found.map((boxes, i) => ({ found: boxes, truth: truth[i] })),
+      golden.description.number("iou_th", 0.5),
+    );
     return { outputs: { "output.sens": { data: sensitivityAt(curve, averages), shape: [averages.length] } } };
   },
 };

@@ -12,7 +12,8 @@ const settings = (text: string): Readonly<Record<string, number>> | undefined =>
   return parts.some((part) => !part) ? undefined : Object.fromEntries(parts.map((part) => [part![1], Number(part![2])]));
 };
 
-const only = (given: Readonly<Record<string, number>>, ...names: readonly string[]): boolean => Object.keys(given).every((name) => names.includes(name));
+const only = (given: Readonly<Record<string, number>>, ...names: readonly string[]): boolean =>
+  Object.keys(given).every((name) => names.includes(name));
 
 interface Chosen {
   readonly optimizer: Pick<Optimizer<string>, "state"> & { step(inputs: never): Readonly<Record<string, Vector>> };
@@ -35,10 +36,14 @@ const optimizerOf = (name: string): Chosen | undefined => {
 const train = async (golden: GoldenCase, machine: Machine, { optimizer, rate }: Chosen): Promise<Computed> => {
   const [start, gradients] = [inputOf(golden, "param"), inputOf(golden, "grads")];
   const [steps, size] = gradients.shape;
-  if (gradients.shape.length !== 2 || start.shape.join() !== String(size)) malformed(`a parameter [${start.shape.join(", ")}] with gradients [${gradients.shape.join(", ")}]`);
+  if (gradients.shape.length !== 2 || start.shape.join() !== String(size))
+    malformed(`a parameter [${start.shape.join(", ")}] with gradients [${gradients.shape.join(", ")}]`);
   const each = toFloat64(gradients);
   const scalar = (value: number): NdArray => ndarray(Float64Array.of(value), []);
-  let state: Record<string, NdArray> = Object.fromEntries([["parameter", start], ...optimizer.state.map((name) => [name, ndarray(new Float64Array(size), [size])] as const)]);
+  let state: Record<string, NdArray> = Object.fromEntries([
+    ["parameter", start],
+    ...optimizer.state.map((name) => [name, ndarray(new Float64Array(size), [size])] as const),
+  ]);
   const data: number[] = [];
   for (let step = 0; step < steps; step++) {
     const inputs = { ...state, gradient: ndarray(each.slice(step * size, (step + 1) * size), [size]), rate: scalar(rate), count: scalar(step + 1) };
@@ -69,7 +74,13 @@ const scheduleChecks = ({ description }: GoldenCase): Check[] => {
   return schedules.keys().flatMap((name) => {
     const schedule = scheduleOf(name);
     if (!schedule) return [];
-    return schedules.numbers(name).map((rate, step): Check => ({ name: `${name} at ${step}`, error: Math.abs(schedule(step) - rate), tolerance: 1e-12 * Math.abs(rate) + 1e-15 }));
+    return schedules
+      .numbers(name)
+      .map((rate, step): Check => ({
+        name: `${name} at ${step}`,
+        error: Math.abs(schedule(step) - rate),
+        tolerance: 1e-12 * Math.abs(rate) + 1e-15,
+      }));
   });
 };
 

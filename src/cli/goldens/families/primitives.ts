@@ -1,7 +1,20 @@
 import { slice, type AnyTensor, type Image, type Kernel3d, type Tensor, type Vector, type Volume } from "../../../dsl/index.js";
 import { conv3d, convTranspose3d } from "../../../lib/conv/index.js";
 import {
-  adaptiveAvgPool, avgPool, batchNorm, batchNormTrain, gelu, groupNorm, layerNorm, logSoftmax, maxPool, relu, sigmoid, softmax, upsampleLinear, upsampleNearest,
+  adaptiveAvgPool,
+  avgPool,
+  batchNorm,
+  batchNormTrain,
+  gelu,
+  groupNorm,
+  layerNorm,
+  logSoftmax,
+  maxPool,
+  relu,
+  sigmoid,
+  softmax,
+  upsampleLinear,
+  upsampleNearest,
   type PoolOptions,
 } from "../../../lib/layers/index.js";
 import type { NdArray } from "../../../lib/formats/index.js";
@@ -28,7 +41,11 @@ const perAxis = (text: string): number | readonly number[] => {
   return numbers.length === 1 ? numbers[0] : numbers;
 };
 
-const pooling = ([kernel, stride, padding]: Parts): PoolOptions => ({ kernel: perAxis(kernel!), stride: perAxis(stride ?? kernel!), padding: perAxis(padding ?? "0") });
+const pooling = ([kernel, stride, padding]: Parts): PoolOptions => ({
+  kernel: perAxis(kernel!),
+  stride: perAxis(stride ?? kernel!),
+  padding: perAxis(padding ?? "0"),
+});
 
 /** Settings by letter: `g2_s122_p101`, `k2s2`. */
 const settingsOf = (text: string): Readonly<Record<string, number | readonly number[]>> =>
@@ -40,7 +57,12 @@ const image = (given: Given): Image => given("input.x2d") as unknown as Image;
 const vector = (given: Given, name: string): Vector => given(`param.${name}`) as unknown as Vector;
 
 const norm = ["input.x", "param.gamma", "param.beta", "param.mean", "param.var"];
-const statistics = (given: Given) => ({ weight: vector(given, "gamma"), bias: vector(given, "beta"), mean: vector(given, "mean"), variance: vector(given, "var") });
+const statistics = (given: Given) => ({
+  weight: vector(given, "gamma"),
+  bias: vector(given, "beta"),
+  mean: vector(given, "mean"),
+  variance: vector(given, "var"),
+});
 const trained = (given: Given) => batchNormTrain(volume(given), statistics(given));
 
 /** As many channels of the input as the output has: one large case is stored for the first channel only. */
@@ -55,8 +77,16 @@ const primitives3d: readonly Primitive[] = [
   { pattern: /^avgpool_?([\dx]+)(?:_s([\dx]+))?(?:_p([\dx]+))?$/, reads: x, build: (given, parts) => avgPool(volume(given), pooling(parts)) },
   { pattern: /^gap$/, reads: x, build: (given) => adaptiveAvgPool(volume(given), 1) },
   { pattern: /^adaptive_([\dx]+)$/, reads: x, build: (given, [size]) => adaptiveAvgPool(volume(given), perAxis(size!)) },
-  { pattern: /^trilinear_x(\d+)$/, reads: x, build: (given, [scale], shape) => upsampleLinear(firstChannels(given, shape[1]), { scale: Number(scale) }) },
-  { pattern: /^nearest_x(\d+)$/, reads: x, build: (given, [scale], shape) => upsampleNearest(firstChannels(given, shape[1]), { scale: Number(scale) }) },
+  {
+    pattern: /^trilinear_x(\d+)$/,
+    reads: x,
+    build: (given, [scale], shape) => upsampleLinear(firstChannels(given, shape[1]), { scale: Number(scale) }),
+  },
+  {
+    pattern: /^nearest_x(\d+)$/,
+    reads: x,
+    build: (given, [scale], shape) => upsampleNearest(firstChannels(given, shape[1]), { scale: Number(scale) }),
+  },
   { pattern: /^trilinear_size_([\dx]+)$/, reads: x, build: (given, [size]) => upsampleLinear(volume(given), { size: perAxis(size!) }) },
   { pattern: /^nearest_size_([\dx]+)$/, reads: x, build: (given, [size]) => upsampleNearest(volume(given), { size: perAxis(size!) }) },
   { pattern: /^bilinear2d_x(\d+)$/, reads: () => ["input.x2d"], build: (given, [scale]) => upsampleLinear(image(given), { scale: Number(scale) }) },
@@ -86,7 +116,13 @@ const primitives3d: readonly Primitive[] = [
     reads: ([, first]) => ["input.x", `param.w_${first}`, `param.b_${first}?`],
     build: (given, [all, first]) => {
       const { s: stride = 1, p: padding = 0, d: dilation = 1, g: groups = 1 } = settingsOf(all!);
-      return conv3d(volume(given), given(`param.w_${first}`) as unknown as Kernel3d, { stride, padding, dilation, groups: Number(groups), bias: vector(given, `b_${first}`) });
+      return conv3d(volume(given), given(`param.w_${first}`) as unknown as Kernel3d, {
+        stride,
+        padding,
+        dilation,
+        groups: Number(groups),
+        bias: vector(given, `b_${first}`),
+      });
     },
   },
   {
@@ -94,7 +130,13 @@ const primitives3d: readonly Primitive[] = [
     reads: () => ["input.x", "param.wt", "param.bt?"],
     build: (given, [all]) => {
       const { s: stride = 1, p: padding = 0, d: dilation = 1, g: groups = 1 } = settingsOf(all!);
-      return convTranspose3d(volume(given), given("param.wt") as unknown as Kernel3d, { stride, padding, dilation, groups: Number(groups), bias: vector(given, "bt") });
+      return convTranspose3d(volume(given), given("param.wt") as unknown as Kernel3d, {
+        stride,
+        padding,
+        dilation,
+        groups: Number(groups),
+        bias: vector(given, "bt"),
+      });
     },
   },
 ];
@@ -108,7 +150,10 @@ export const primitives: Family = {
         if (matched === undefined) continue;
         const names = reads(parts).flatMap((read) => (read.endsWith("?") ? [read.slice(0, -1)].filter((n) => n in golden.arrays) : [read]));
         const arrays: Record<string, NdArray> = Object.fromEntries(names.map((n) => [n, arrayOf(golden, n)]));
-        const { result } = await machine.run((tensors) => ({ result: build((n) => (n in arrays ? tensors[n] : undefined) as Tensor, parts, shape) }), arrays);
+        const { result } = await machine.run(
+          (tensors) => ({ result: build((n) => (n in arrays ? tensors[n] : undefined) as Tensor, parts, shape) }),
+          arrays,
+        );
         outputs[`output.${name}`] = result;
         break;
       }

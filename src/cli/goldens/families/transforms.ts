@@ -18,7 +18,11 @@ export const transforms: Family = {
     const outputs: Record<string, Computed> = {};
     golden.description.list("params").forEach((entry, k) => {
       const fields = new Fields(isRecord(entry) ? entry : malformed(`params[${k}] is not an object`), `params[${k}]`);
-      const draws = { centre: three(fields.numbers("center"), "center"), turns: three(fields.numbers("angle"), "angle"), flip: fields.number("axis") };
+      const draws = {
+        centre: three(fields.numbers("center"), "center"),
+        turns: three(fields.numbers("angle"), "angle"),
+        flip: fields.number("axis"),
+      };
       // The original takes half of the size, rounded down, on either side.
       outputs[`output.${k}`] = computed(augmentLidc(voxel, draws, 2 * Math.floor(fields.number("size") / 2)));
     });

@@ -1,5 +1,15 @@
 import type { Volume } from "../../../dsl/index.js";
-import { groupNormOf, hasParams, p3dBasicBlock, p3dBottleneck, paramsUnder, resnet3dBasicBlock, type NormOf, type P3dBlockOptions, type Params } from "../../../lib/blocks/index.js";
+import {
+  groupNormOf,
+  hasParams,
+  p3dBasicBlock,
+  p3dBottleneck,
+  paramsUnder,
+  resnet3dBasicBlock,
+  type NormOf,
+  type P3dBlockOptions,
+  type Params,
+} from "../../../lib/blocks/index.js";
 import { p3dTypes } from "../../../lib/conv/index.js";
 import { arrayOf, inputOf, type GoldenCase } from "../case.js";
 import type { Family, Runner } from "../family.js";
@@ -17,7 +27,20 @@ const normOf = (ctor: Fields, batchNorm: NormOf): NormOf => {
 
 /** The channels of a block, and whether it has a shortcut of its own, follow from its parameters. */
 const ignoreChannels = (ctor: Fields): void =>
-  ctor.ignore("block", "inplanes", "planes", "in_channels", "out_channels", "expansion", "downsample", "with_cp", "conv_cfg", "norm_cfg", "zero_init_residual", "style");
+  ctor.ignore(
+    "block",
+    "inplanes",
+    "planes",
+    "in_channels",
+    "out_channels",
+    "expansion",
+    "downsample",
+    "with_cp",
+    "conv_cfg",
+    "norm_cfg",
+    "zero_init_residual",
+    "style",
+  );
 
 const resnetBlock: Runner = async (golden, machine) => {
   const { ctor } = golden;
@@ -39,18 +62,20 @@ const strideOf = (golden: GoldenCase): readonly number[] => {
 type P3dBlock = (x: Volume, params: Params, options: P3dBlockOptions) => Volume;
 
 /** One block, or several in sequence whose keys start with `0.`, `1.`, ...; the number n of a block says how its parts are put together. */
-const p3d = (block: P3dBlock): Runner => async (golden, machine) => {
-  const { ctor } = golden;
-  ignoreChannels(ctor);
-  ctor.ignore("types", "depth_3d");
-  const numbers = ctor.extents("n_s", 0);
-  const order = typeof numbers === "number" ? [numbers] : numbers;
-  const stride = strideOf(golden);
-  if (order.length > 1 && stride.some((s) => s !== 1)) unmapped("a stride and several blocks: it is not said which of them has it");
-  return runBlock(golden, machine, (x, params, norm) =>
-    order.reduce((y, n, k) => block(y, partOf(params, k), { type: p3dTypes[n % 3], stride, norm: normOf(ctor, norm) }), x),
-  );
-};
+const p3d =
+  (block: P3dBlock): Runner =>
+  async (golden, machine) => {
+    const { ctor } = golden;
+    ignoreChannels(ctor);
+    ctor.ignore("types", "depth_3d");
+    const numbers = ctor.extents("n_s", 0);
+    const order = typeof numbers === "number" ? [numbers] : numbers;
+    const stride = strideOf(golden);
+    if (order.length > 1 && stride.some((s) => s !== 1)) unmapped("a stride and several blocks: it is not said which of them has it");
+    return runBlock(golden, machine, (x, params, norm) =>
+      order.reduce((y, n, k) => block(y, partOf(params, k), { type: p3dTypes[n % 3], stride, norm: normOf(ctor, norm) }), x),
+    );
+  };
 
 const partOf = (params: Params, k: number): Params => (hasParams(params, String(k)) ? paramsUnder(params, String(k)) : params);
 
