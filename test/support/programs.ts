@@ -263,7 +263,7 @@ export class Expressions {
       if (bare.length > 0 && draw.below(3) > 0) return at(bare[bare.length - 1 - draw.below(bare.length)]!);
       if (n === 1 && draw.below(3) > 0) return number(0);
       const a = depth > 1 && draw.rarely(8) ? this.dataIndex(scope, depth, n) : this.index(scope);
-      return this.inside(a, n, guards);
+      return this.inside(a, n, guards, scope);
     });
     const read: Expr = { kind: "read", tensor, indices };
     if (guards.length === 0) return read;
@@ -283,13 +283,19 @@ export class Expressions {
     return unary("floor", this.value(scope, depth - 2));
   }
 
-  private inside(a: Expr, n: number, guards: Expr[]): Expr {
+  private inside(a: Expr, n: number, guards: Expr[], scope: readonly Variable[]): Expr {
     const { draw } = this;
     const whole = asIndex(a)!;
     const { low, high } = interval(whole);
     if (low >= 0 && high < n) return a;
     const data = whole.key.includes("d(");
-    switch (draw.below(data ? 4 : 6)) {
+    switch (draw.below(data ? 4 : scope.length > 0 ? 7 : 6)) {
+      case 6: {
+        // A guard that says more than it must, by another index.
+        const more = at(draw.pick(scope));
+        guards.push(both(compare("ge", a, number(0)), compare("lt", binary("add", a, more), number(n))));
+        return a;
+      }
       case 2:
       case 3:
         return binary("min", binary("max", a, number(0)), number(n - 1));

@@ -142,12 +142,16 @@ export class Body {
 
   // ---- values
 
-  /** Announces values that are all needed in this block, so that their reductions can share loops, and writes them. */
-  values(all: readonly { readonly value: Value; readonly env: Env }[]): Text[] {
+  /** Announces values that are all needed in this block, so that their reductions can share loops, and writes them; `use` may add what is done with each. */
+  values(all: readonly { readonly value: Value; readonly env: Env }[], use: (text: Text, k: number) => void = () => {}): Text[] {
     const outer = this.pending;
     this.pending = [...outer];
     for (const { value, env } of all) this.announce(value, env);
-    const texts = all.map(({ value, env }) => this.value(value, env));
+    const texts = all.map(({ value, env }, k) => {
+      const text = this.value(value, env);
+      use(text, k);
+      return text;
+    });
     this.pending = outer;
     return texts;
   }
@@ -383,7 +387,7 @@ export class Body {
     const nest = (k: number): void => {
       const l = rolled[k];
       if (l === undefined) return this.turns(group, accumulators, unrolled);
-      const inner = new Block("loop", this.block);
+      const inner = new Block("loop", this.block, l);
       const name = this.fresh(l.name);
       const outer = this.variables.get(l);
       this.within(inner, () => {
@@ -411,8 +415,8 @@ export class Body {
       const run = turns.slice(k, end);
       const test = this.condition(run[0]!.reduce.where, run[0]!.env);
       const write = (): void => {
-        const values = this.values(run.map(({ reduce, env }) => ({ value: reduce.body, env })));
-        run.forEach(({ reduce, env, into }, i) => this.accumulate(reduce, env, into, values[i]!));
+        const bodies = run.map(({ reduce, env }) => ({ value: reduce.body, env }));
+        this.values(bodies, (text, i) => this.accumulate(run[i]!.reduce, run[i]!.env, run[i]!.into, text));
       };
       if (test === true) write();
       else if (test !== false) this.branch(test, write);

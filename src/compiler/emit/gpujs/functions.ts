@@ -127,7 +127,8 @@ const erfText = (h: FunctionHost, a: Text): Text => {
   return pick(`${size.text} < 1`, small, pick(`${x.text} < 0`, atom(`(-${large.text})`), large));
 };
 
-export const binaryText = (h: FunctionHost, op: BinaryOp, a: Text, b: Text, exponent?: number): Text => {
+/** `known` is the second argument, where it is a constant. */
+export const binaryText = (h: FunctionHost, op: BinaryOp, a: Text, b: Text, known?: number): Text => {
   switch (op) {
     case "add":
       return sumText(a, "+", b);
@@ -142,9 +143,9 @@ export const binaryText = (h: FunctionHost, op: BinaryOp, a: Text, b: Text, expo
     case "atan2":
       return call(op, a, b);
     case "mod":
-      return moduloText(h, a, b);
+      return moduloText(h, a, b, known);
     case "pow":
-      return exponent !== undefined && Number.isInteger(exponent) && Math.abs(exponent) <= 64 ? wholePower(h, a, exponent) : powerText(h, a, b);
+      return known !== undefined && Number.isInteger(known) && Math.abs(known) <= 64 ? wholePower(h, a, known) : powerText(h, a, b);
     case "hypot": {
       const [x, y] = [h.keep(call("abs", a)), h.keep(call("abs", b))];
       const large = h.keep(call("max", x, y));
@@ -155,12 +156,12 @@ export const binaryText = (h: FunctionHost, op: BinaryOp, a: Text, b: Text, expo
 };
 
 /** a - b * floor(a / b), put right where the division was rounded over a whole number. */
-const moduloText = (h: FunctionHost, a: Text, b: Text): Text => {
+const moduloText = (h: FunctionHost, a: Text, b: Text, known: number | undefined): Text => {
   const [x, y] = [h.keep(a), h.keep(b)];
   const r = h.keep(sumText(x, "-", productText(y, "*", call("floor", productText(x, "/", y)))));
   const positive = pick(`${r.text} >= ${y.text}`, sumText(r, "-", y), pick(`${r.text} < 0`, sumText(r, "+", y), r));
   const negative = pick(`${r.text} <= ${y.text}`, sumText(r, "-", y), pick(`${r.text} > 0`, sumText(r, "+", y), r));
-  return pick(`${y.text} > 0`, positive, negative);
+  return known === undefined ? pick(`${y.text} > 0`, positive, negative) : known > 0 ? positive : negative;
 };
 
 /** x ** n by repeated squaring: exact on integers, whatever the base. */

@@ -1,18 +1,23 @@
 import type { GpujsBuffer, GpujsPlan, GpujsStep, Layout } from "../../../runtime/gpujs/plan.js";
 import type { Program, Source, Stage } from "../../ir.js";
-import { plainKernel, specials, type Argument, type Kernel } from "./kernel.js";
+import type { Effort } from "./form.js";
+import { plainKernel, specials, tiledKernel, type Argument, type Kernel } from "./kernel.js";
+import { chooseForms } from "./layouts.js";
 import { layOut, noMargins, rowMajor } from "./layout.js";
 
+export interface EmitOptions {
+  /** `auto` tiles what gains by it; the others are there to be compared with. */
+  readonly form?: Effort;
+}
+
 /** The program as gpu.js kernels, one a stage. @throws device-index-range, device-argmax-range. */
-export const emitGpujs = (program: Program): GpujsPlan => {
-  const layouts = new Map<Source, Layout>();
-  const layoutOf = (source: Source): Layout => {
-    let layout = layouts.get(source);
-    if (!layout) layouts.set(source, (layout = layOut(source.shape, rowMajor(source.shape.length), noMargins(source.shape.length))));
-    return layout;
-  };
+export const emitGpujs = (program: Program, { form = "auto" }: EmitOptions = {}): GpujsPlan => {
+  const { tiles, layoutOf } = chooseForms(program, form);
   const kernels = new Map<Stage, Kernel>();
-  for (const stage of program.stages) if (layoutOf(stage).size > 0) kernels.set(stage, plainKernel(stage, layoutOf));
+  for (const stage of program.stages) {
+    const tile = tiles.get(stage);
+    if (stage.shape.every((n) => n > 0)) kernels.set(stage, tile ? tiledKernel(stage, tile, layoutOf) : plainKernel(stage, layoutOf));
+  }
   return assemble(program, kernels, layoutOf);
 };
 

@@ -63,6 +63,11 @@ export class Integers {
       key += ` ${block.depth}:${terms.map((t) => `${t.coefficient}*${t.atom.key}`).join("+")}`;
       const previous = base;
       const write = (): Text => terms.reduce<Text | undefined>((sum, t) => this.append(sum, t), previous)!;
+      const step = follows(terms, block);
+      if (step !== undefined) {
+        base = atom(this.pointer(block, step, `subscript${key}`, previous));
+        return;
+      }
       const alone = !previous && terms.length === 1 && Math.abs(terms[0]!.coefficient) === 1;
       const keep = block.depth > 0 || k < ordered.length - 1 || ordered.length > 1;
       base = !keep || alone ? host.within(block, write) : atom(this.named("p", block, `subscript${key}`, write));
@@ -70,6 +75,18 @@ export class Integers {
     if (!base) return String(a.constant);
     if (a.constant === 0) return base.text;
     return sumText(base, a.constant > 0 ? "+" : "-", atom(String(Math.abs(a.constant)))).text;
+  }
+
+  /** A variable that moves by `step` with each turn of a loop. Engines keep it in a register, where they would compute a sum anew for each use. */
+  private pointer(loop: Block, step: number, key: string, from: Text | undefined): string {
+    const known = loop.find(key);
+    if (known !== undefined) return known;
+    const { host } = this;
+    const name = host.fresh("p");
+    host.within(loop.parent!, () => host.line(`let ${name} = 0; ${name}++; ${name} = ${from?.text ?? "0"};`));
+    loop.moves.push(`${name} = ${name} ${step > 0 ? "+" : "-"} ${Math.abs(step)};`);
+    loop.remember(key, name);
+    return name;
   }
 
   private append(sum: Text | undefined, { coefficient, atom: of }: Term): Text {
@@ -203,6 +220,12 @@ export class Integers {
     return `${tight(this.text(side(1)), 1)} ${op} ${tight(this.text(side(-1)), 1)}`;
   }
 }
+
+/** By how much the terms grow with each turn of the loop, when they are the loop's index and nothing else. */
+const follows = (terms: readonly Term[], block: Block): number | undefined => {
+  const [t] = terms;
+  return terms.length === 1 && block.kind === "loop" && t!.atom.kind === "variable" && t!.atom.variable === block.index ? t!.coefficient : undefined;
+};
 
 const literal = (n: number): Text => atom(n < 0 ? `(-${-n})` : String(n));
 

@@ -4,6 +4,8 @@ import type { Condition, Piece, Reduce, Source, Stage } from "../../ir.js";
 import { Body, type LoopChoice } from "./body.js";
 import { gridOf, type Grid } from "./grid.js";
 import { Env } from "./keys.js";
+import type { Tile } from "./form.js";
+import { tiledGuard, tiledLoops, tiledMember, tilePiece, type TiledPiece } from "./tile.js";
 import type { Text } from "./text.js";
 
 /** Arrays that one kernel may take: what WebGPU guarantees, less the result. */
@@ -26,6 +28,66 @@ export const plainKernel = (stage: Stage, layoutOf: (source: Source) => Layout):
   const layout = layoutOf(stage);
   const grid = gridOf(layout.axes.map((a) => a.extent));
   return writeKernel(stage.name, grid, layoutOf, asWritten, (body) => [plainPieces(stage, positionsOf(stage, layout, grid, body), body)]);
+};
+
+/** Writes a stage as one gpu.js kernel, four numbers a thread. */
+export const tiledKernel = (stage: Stage, tile: Tile, layoutOf: (source: Source) => Layout): Kernel => {
+  const layout = layoutOf(stage);
+  const extents = layout.axes.map((a) => a.extent);
+  const pieces = stage.pieces.filter((p) => p.axes.every((a) => extentOf(a.variable) > 0)).map((p) => tilePiece(p, tile));
+  const laneAxis = layout.axes.at(-1)!;
+  // Where the pieces divide the lanes, rows are one vector long, so that all lanes of a vector go the same way.
+  const divided = pieces.some((p) => p.lanes.first > 0 || 4 * p.lanes.last < stage.shape[tile.lane]!);
+  const fours: Layout = divided ? { ...layout, axes: [...layout.axes.slice(0, -1), { ...laneAxis, extent: laneAxis.extent / 4 }, { ...laneAxis, extent: 4 }] } : layout;
+  const grid = gridOf(divided ? fours.axes.map((a) => a.extent) : extents, 1);
+  return writeKernel(stage.name, grid, layoutOf, tiledLoops(stage, tile), (body) => {
+    const digits = digitsOf(stage, fours, grid, body);
+    const lane = digits.at(-1)!;
+    const vector = divided ? digits.at(-2)! : floorDivide(lane, 4);
+    const laneAt = shift(divided ? add(scale(vector, 4), lane) : lane, -laneAxis.low);
+    const positions = new Array<Affine>(stage.shape.length);
+    layout.axes.forEach(({ axis, low }, k) => {
+      positions[axis] = axis === tile.lane ? laneAt : shift(digits[k]!, -low);
+    });
+    return tiledPieces(pieces, tile, layout, positions, shift(vector, -laneAxis.low / 4), body);
+  });
+};
+
+/** The four results of a thread; 0 where they lie outside all pieces. */
+const tiledPieces = (pieces: readonly TiledPiece[], tile: Tile, layout: Layout, positions: readonly Affine[], vector: Affine, body: Body): Text[] => {
+  const [blockAt, laneAt] = [positions[tile.block]!, positions[tile.lane]!];
+  let results: string[] | undefined;
+  for (const tiled of pieces) {
+    const write = (): readonly Text[] => {
+      const { piece, lanes, blocks, envs } = tiled;
+      body.define(lanes.variable, () => body.declare(lanes.variable.name, shift(laneAt, -4 * lanes.first)));
+      body.define(blocks.variable, () => body.declare(blocks.variable.name, shift(blockAt, -blocks.first)));
+      piece.axes.forEach(({ variable: v, start }, axis) => {
+        if (axis !== tile.lane && axis !== tile.block) body.define(v, () => body.declare(v.name, shift(positions[axis]!, -start)));
+      });
+      return body.values(envs.map((env) => ({ value: piece.body, env })));
+    };
+    const guard = body.condition(tiledGuard(tiled, tile, layout, positions, vector), new Env());
+    if (guard === false) continue;
+    const members = [0, 1, 2, 3].map((p) => body.condition(tiledMember(tiled, tile, blockAt, laneAt, p), new Env()));
+    if (guard === true && members.every((m) => m === true)) return [...write()];
+    if (!results) {
+      results = [0, 1, 2, 3].map(() => body.fresh("r"));
+      for (const r of results) body.line(`let ${r} = 0;`);
+    }
+    const targets = results;
+    const store = (): void => {
+      const values = write();
+      for (const member of new Set(members)) {
+        const assign = (): void => values.forEach((t, p) => void (members[p] === member && body.line(`${targets[p]} = ${t.text};`)));
+        if (member === true) assign();
+        else if (member !== false) body.branch(member, assign);
+      }
+    };
+    if (guard === true) store();
+    else body.branch(guard, store);
+  }
+  return (results ?? ["0", "0", "0", "0"]).map((text) => ({ text, level: 0 }));
 };
 
 /**
@@ -72,20 +134,27 @@ const writeKernel = (name: string, grid: Grid, layoutOf: (source: Source) => Lay
 
 /** The tensor's index along each axis that a thread stands for: may lie outside the tensor where its layout does. */
 const positionsOf = (stage: Stage, layout: Layout, grid: Grid, body: Body): Affine[] => {
-  for (const { variable: v, text } of grid.threads) body.define(v, text);
+  const digits = digitsOf(stage, layout, grid, body);
   const positions = new Array<Affine>(stage.shape.length);
-  const digits: (Variable | undefined)[] = [];
-  layout.axes.forEach(({ axis, low, extent }, k) => {
+  layout.axes.forEach(({ axis, low }, k) => {
+    positions[axis] = shift(digits[k]!, -low);
+  });
+  return positions;
+};
+
+/** The digits of a thread, as variables of the kernel so that their ranges are known exactly. */
+const digitsOf = (stage: Stage, layout: Layout, grid: Grid, body: Body): readonly Affine[] => {
+  for (const { variable: v, text } of grid.threads) body.define(v, text);
+  const variables = layout.axes.map(({ axis, extent }, k) => {
     const digit = grid.digits[k]!;
     const known = bareVariable(digit);
-    // A digit of its own, so that its range is known exactly.
-    const v = known ?? variable(stage.pieces[0]?.axes[axis]!.variable.name ?? "i", extent);
-    if (!known) body.define(v, () => body.declare(v.name, digit));
-    digits[k] = v;
-    positions[axis] = shift(extent === 1 ? integer(0) : indexOf(v), -low);
+    if (known) return known;
+    const v = variable(stage.pieces[0]?.axes[axis]!.variable.name ?? "i", extent);
+    body.define(v, () => body.declare(v.name, digit));
+    return v;
   });
-  body.recombine = (a) => grid.groups.reduce((sum, group, k) => recombine(sum, group.map((d) => digits[d]!), grid.threads[k]!.variable), a);
-  return positions;
+  body.recombine = (a) => grid.groups.reduce((sum, group, k) => recombine(sum, group.map((d) => variables[d]!), grid.threads[k]!.variable), a);
+  return variables.map((v) => (extentOf(v) === 1 ? integer(0) : indexOf(v)));
 };
 
 /** Puts digits that occur together, each as far as its place, back as the number that they are the digits of. */
