@@ -92,7 +92,7 @@ const tapsOf = (sums: readonly Reduce[]): number => {
 };
 
 /** A product of two factors that both depend on tensors. */
-const isProduct = (v: Value): boolean => {
+export const isProduct = (v: Value): boolean => {
   if (v.kind === "binary" && v.op === "mul") return (reads(v.a) && reads(v.b)) || isProduct(v.a) || isProduct(v.b);
   if (v.kind === "binary" && v.op === "div") return isProduct(v.a) || (reads(v.a) && reads(v.b));
   if (v.kind === "binary" && (v.op === "add" || v.op === "sub")) return isProduct(v.a) || isProduct(v.b);
