@@ -1,5 +1,6 @@
 import { IndexicalError, type Span } from "./errors.js";
 import { isCondition, type BinaryName, type CompareName, type Expr, type TensorNode, type UnaryName } from "./expr.js";
+import { powerOf } from "./special.js";
 import { suggest } from "./suggest.js";
 import { Symbolic, toExpr } from "./symbolic.js";
 import { describe, isTensor, nodeOf } from "./tensor.js";
@@ -41,7 +42,7 @@ const plainBinary: Record<"add" | "sub" | "mul" | "div" | "mod" | "pow", (a: num
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
   mod: floored,
-  pow: (a, b) => a ** b,
+  pow: powerOf,
 };
 
 /** One object per transformed file: its methods know the file's name and the lines that hold quoted code. */
@@ -192,6 +193,7 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
       if (!args.some(isSymbolic)) {
         const f = (Math as unknown as Record<string, unknown>)[name];
         if (typeof f !== "function") throw new IndexicalError("quote-math", `Math.${name} is no function`, { span: spanAt(at), remedy: suggest(name, Object.getOwnPropertyNames(Math)).replace("mean ", "mean Math.").trim() });
+        if (name === "pow") return powerOf(args[0] as number, args[1] as number);
         return (f as (...a: unknown[]) => unknown)(...args);
       }
       const numbers = args.map((a) => number(a, at));

@@ -21,6 +21,14 @@ export const erfOf = (x: number): number => {
   return Math.sign(x) * (1 - Math.exp(-a * a) / (Math.sqrt(Math.PI) * fraction));
 };
 
+/** `a ** n`; for an integer n it is repeated multiplication, exact for any base. */
+export const powerOf = (a: number, n: number): number => {
+  if (!Number.isInteger(n) || Math.abs(n) > 64) return a ** n;
+  let result = 1;
+  for (let k = 0; k < Math.abs(n); k++) result *= a;
+  return n < 0 ? 1 / result : result;
+};
+
 /** A 32-bit mixer with low bias (Chris Wellons, hash-prospector). */
 export const lowbias32 = (x: number): number => {
   x ^= x >>> 16;
