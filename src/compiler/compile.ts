@@ -1,7 +1,10 @@
 import { describe, IndexicalError, sizeOf, type AnyTensor } from "../dsl/index.js";
 import { suggest } from "../dsl/suggest.js";
 import type { Executable, NumberArray, Result, RunOptions } from "../runtime/backend.js";
+import { costOf, type Cost, type CostOptions } from "./cost.js";
 import { createOn, findDevice, type DeviceOptions } from "./devices.js";
+import { Explanation, type ExplainOptions } from "./explain.js";
+import { runPasses } from "./passes.js";
 import { trace, type ProgramOutput, type Shapes, type Traced } from "./trace.js";
 
 export interface CompileOptions extends DeviceOptions {
@@ -23,6 +26,9 @@ export interface Compiled<I, O> {
   readonly why: string;
   /** Runs the program. @throws input-missing, input-unknown, input-size, input-shape, disposed; AbortError by the signal. */
   run(inputs: { readonly [K in keyof I]: InputValue }, options?: RunOptions): Promise<Results<O>>;
+  /** What the compiler made of the program; the kernels are those of its device unless another is named. */
+  explain(options?: ExplainOptions): Explanation;
+  cost(options?: CostOptions): Cost;
   dispose(): void;
 }
 
@@ -58,6 +64,8 @@ const wrap = <I, O>(traced: Traced, executable: Executable, why: string): Compil
       const results = await executable.run(checkInputs(traced, inputs as Readonly<Record<string, InputValue>>), options);
       return (traced.single ? results["output"] : results) as Results<O>;
     },
+    explain: (options = {}) => new Explanation(traced, { device: executable.device, ...options }),
+    cost: (options = {}) => costOf(traced, runPasses(traced), options),
     dispose: () => {
       if (!disposed) executable.dispose();
       disposed = true;
