@@ -1,8 +1,7 @@
 import { extentOf, type Affine, type Atom, type Variable } from "../dsl/index.js";
-import { not } from "./conditions.js";
+import { hasTest, not } from "./conditions.js";
 import type { Condition, Piece, Program, Read, Reduce, Source, Stage, Value } from "./ir.js";
 import { isOne, isZero, one, over, plus, spelled, textOf, times, type Rational } from "./rational.js";
-import { hasTest } from "./simplify.js";
 import { freeVariables, valueKey } from "./values.js";
 
 /**

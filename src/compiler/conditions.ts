@@ -42,6 +42,12 @@ export const unequal = (a: Affine): Condition => {
 
 export const test = (op: Comparison, a: Value, b: Value): Condition => ({ kind: "test", op, a, b });
 
+/** True when a condition looks at data: a test, or an integer that depends on data. */
+export const hasTest = (c: Condition): boolean => c.kind === "test" || ((c.kind === "and" || c.kind === "or") && c.all.some(hasTest)) || ("of" in c && c.of.key.includes("d("));
+
+/**
+ * Parts are looked at in order, and no further than needed. Those that look at data come last: the others keep their reads inside.
+ */
 export const and = (...all: readonly Condition[]): Condition => join("and", all);
 export const or = (...all: readonly Condition[]): Condition => join("or", all);
 
@@ -59,7 +65,8 @@ const join = (kind: "and" | "or", all: readonly Condition[]): Condition => {
     }
   }
   for (const c of flat) if (keys.has(conditionKey(not(c)))) return kind === "and" ? never : always;
-  return flat.length === 0 ? (kind === "and" ? always : never) : flat.length === 1 ? flat[0]! : { kind, all: flat };
+  if (flat.length <= 1) return flat[0] ?? (kind === "and" ? always : never);
+  return { kind, all: flat.some(hasTest) ? [...flat.filter((c) => !hasTest(c)), ...flat.filter(hasTest)] : flat };
 };
 
 export const not = (c: Condition): Condition => {

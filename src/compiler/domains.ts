@@ -1,5 +1,5 @@
 import { add, extentOf, floorDivide, indexOf, integer, negate, scale, shift, subtract, substitute, evaluateAffine, variable, type Affine, type Variable } from "../dsl/index.js";
-import { and, conjuncts, equal, mapCondition, not, within } from "./conditions.js";
+import { and, conjuncts, equal, hasTest, mapCondition, not, within } from "./conditions.js";
 import type { Condition, Value } from "./ir.js";
 import { coverByBoxes } from "./boxes.js";
 import { remakeData, substituteValue, variablesOf, variablesOfCondition } from "./values.js";
@@ -42,15 +42,15 @@ export const reduceDomain = (loops: readonly Variable[], where: Condition): read
   }
   for (const c of all) {
     const own = owned(c);
-    if (own.length === 0 || own.length !== variablesOfCondition(c).size || hasData(c)) continue;
+    if (own.length === 0 || own.length !== variablesOfCondition(c).size || hasTest(c)) continue;
     // All conditions over these loops at once.
     const within = new Set(own);
-    const together = all.filter((d) => !hasData(d) && [...variablesOfCondition(d)].every((v) => within.has(v)));
+    const together = all.filter((d) => !hasTest(d) && [...variablesOfCondition(d)].every((v) => within.has(v)));
     const parts = enumerate(loops, all.filter((d) => !together.includes(d)), and(...together), own);
     if (parts) return parts;
   }
   for (const c of all) {
-    if (owned(c).length === 0 || hasData(c)) continue;
+    if (owned(c).length === 0 || hasTest(c)) continue;
     const rest = all.filter((d) => d !== c);
     if (c.kind === "or" && c.all.length <= 8) {
       const [first, ...others] = c.all as [Condition, ...Condition[]];
@@ -58,21 +58,6 @@ export const reduceDomain = (loops: readonly Variable[], where: Condition): read
     }
   }
   return "same";
-};
-
-const hasData = (c: Condition): boolean => {
-  switch (c.kind) {
-    case "test":
-      return true;
-    case "and":
-    case "or":
-      return c.all.some(hasData);
-    case "true":
-    case "false":
-      return false;
-    default:
-      return c.of.key.includes("d(");
-  }
 };
 
 const keep = (loops: readonly Variable[], where: Condition): Part[] => (where.kind === "false" ? [] : [{ loops, where, image: (v) => v }]);
@@ -103,7 +88,6 @@ const solveDelta = (loops: readonly Variable[], others: Condition, of: Affine): 
     const solution = floorDivide(above, k);
     const exact = equal(subtract(above, scale(solution, k)));
     const part = replace(loops, others, v, solution, []);
-    // First, so that tests of data further on read inside.
     return { ...part, where: and(exact, within(solution, 0, extentOf(v) - 1), part.where) };
   }
   return undefined;

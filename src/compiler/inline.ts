@@ -1,8 +1,8 @@
 import { extentOf, indexOf, variable, visitVariables, type Affine, type Variable } from "../dsl/index.js";
 import type { Program, Read, Source, Stage, Value } from "./ir.js";
 import { constant, freeVariables, read, select, substituteValue, valueKey, visitParts, visitValues } from "./values.js";
-import { always, and, visitCondition, within } from "./conditions.js";
-import { hasTest, simplify } from "./simplify.js";
+import { always, and, hasTest, visitCondition, within } from "./conditions.js";
+import { simplify } from "./simplify.js";
 import { redirect } from "./split.js";
 import { replaceReadsDeep } from "./rewrite.js";
 

@@ -2,8 +2,8 @@ import { substitute, type Affine } from "../dsl/index.js";
 import type { Read, Value } from "./ir.js";
 import { mapParts, remakeData } from "./values.js";
 
-/** Replaces reads everywhere in `v`, those inside data-dependent indices too; `inLoop` tells a read that is repeated by a reduction. */
-export const replaceReadsDeep = (v: Value, of: (r: Read, inLoop: boolean) => Value | undefined): Value => {
+/** Replaces reads everywhere in `v`, inner ones first; `inLoop` tells a read that is repeated by a reduction, `was` what it was before the ones inside it were replaced. */
+export const replaceReadsDeep = (v: Value, of: (r: Read, inLoop: boolean, was: Read) => Value | undefined): Value => {
   const memos = [new Map<Value, Value>(), new Map<Value, Value>()] as const;
   const go = (w: Value, inLoop: boolean): Value => {
     const memo = memos[inLoop ? 1 : 0];
@@ -13,7 +13,7 @@ export const replaceReadsDeep = (v: Value, of: (r: Read, inLoop: boolean) => Val
       const affine = (a: Affine): Affine => substitute(a, () => undefined, (atom) => remakeData(atom, go(atom.value as Value, true)));
       known = mapParts(w, (x) => go(x, inner), affine);
       // Not what another value has become: that was rewritten already.
-      if (w.kind === "read" && known.kind === "read") known = of(known, inLoop) ?? known;
+      if (w.kind === "read" && known.kind === "read") known = of(known, inLoop, w) ?? known;
       memo.set(w, known);
     }
     return known;

@@ -1,4 +1,4 @@
-import { always, and, conjuncts, not, or, within } from "./conditions.js";
+import { always, and, conjuncts, hasTest, not, or, within } from "./conditions.js";
 import type { Condition, Read, Value } from "./ir.js";
 import { implies } from "./solve.js";
 import { simplifySum } from "./sums.js";
@@ -77,8 +77,6 @@ class Simplifier {
       .reduce<Value>((a, b) => (isNumber(a, identity) ? b : isNumber(b, identity) ? a : binary(combine, a, b)), { kind: "constant", value: identity });
   }
 }
-
-export const hasTest = (c: Condition): boolean => c.kind === "test" || ((c.kind === "and" || c.kind === "or") && c.all.some(hasTest)) || ("of" in c && c.of.key.includes("d("));
 
 /** What is left of a condition where `given` holds. */
 export const decide = (c: Condition, given: Condition): Condition => {
@@ -171,7 +169,7 @@ const absorb = (d: Condition, value: Value, outside: number, rest: Condition): V
   // The other reads are evaluated without the guard now: they must be inside without it.
   for (const [key, r] of reads) if (!vanish.has(key) && r.fill === undefined && !implies(rest, inside(r))) return undefined;
   // Those inside indices and conditions may give any value there, but they must be inside too.
-  return replaceReadsDeep(value, (r) => (vanish.has(valueKey(r)) ? read(r.source, r.indices, outside, r.span) : undefined));
+  return replaceReadsDeep(value, (r, _, was) => (vanish.has(valueKey(was)) ? read(r.source, r.indices, outside, r.span) : undefined));
 };
 
 /** `v` with some of its reads replaced; reads inside indices are left alone. */

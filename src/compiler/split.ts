@@ -1,8 +1,8 @@
 import { extentOf, gcd, indexOf, integer, negate, scale, shift, substitute, variable, type Affine, type Variable } from "../dsl/index.js";
-import { always, conjuncts } from "./conditions.js";
+import { always, conjuncts, hasTest } from "./conditions.js";
 import type { Axis, Condition, Piece, Program, Read, Stage, Value } from "./ir.js";
 import { replaceReadsDeep } from "./rewrite.js";
-import { hasTest, simplify } from "./simplify.js";
+import { simplify } from "./simplify.js";
 import { substituteValue, variablesOfCondition, visitValues } from "./values.js";
 
 /**

@@ -1,8 +1,8 @@
 import { extentOf, type Variable } from "../dsl/index.js";
-import { always, and, conditionKey, conjuncts, not } from "./conditions.js";
+import { always, and, conditionKey, conjuncts, hasTest, not } from "./conditions.js";
 import { reduceDomain } from "./domains.js";
 import type { Condition, Reduce, Value } from "./ir.js";
-import { hasTest, decide, simplify } from "./simplify.js";
+import { decide, simplify } from "./simplify.js";
 import { addAll, binary, constant, freeVariables, isNumber, multiplyAll, nothing, reduce, select, unary, variablesOfCondition } from "./values.js";
 
 /** The most terms that a product of guarded sums is multiplied out to. */
