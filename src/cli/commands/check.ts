@@ -1,4 +1,4 @@
-import { equivalent } from "../../compiler/equivalent.js";
+import { equivalent } from "../../compiler/index.js";
 import { parseShapes } from "../arguments.js";
 import { jsonText } from "../json.js";
 import { loadProgram } from "../load.js";
