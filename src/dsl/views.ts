@@ -14,14 +14,17 @@ const plain = (x: AnyTensor): Tensor => {
 };
 
 const checkInteger = (n: unknown, what: string): number => {
-  if (typeof n !== "number" || !Number.isInteger(n)) throw new IndexicalError("view-argument", `${what} must be an integer, got ${String(n)}`);
+  if (typeof n !== "number" || !Number.isInteger(n)) throw new IndexicalError("view-argument", `${what} must be an integer, got ${String(n)}`, { remedy: "Positions, widths, counts and axes are whole numbers." });
   return n;
 };
 
 /** An axis from 0, or counted from the end when negative. */
 const checkAxis = (axis: number, rank: number, what: string): number => {
   const a = checkInteger(axis, `the axis of ${what}`);
-  if (a < -rank || a >= rank) throw new IndexicalError("view-axis", `${what}: axis ${a} of a tensor of rank ${rank}`);
+  if (a < -rank || a >= rank) {
+    const remedy = rank === 0 ? "It has no axes." : `Axes run from 0 to ${rank - 1}, or from -${rank} to -1 counted from the end.`;
+    throw new IndexicalError("view-axis", `${what}: axis ${a} of a tensor of rank ${rank}`, { remedy });
+  }
   return a < 0 ? a + rank : a;
 };
 
@@ -44,11 +47,11 @@ export const pad = <T extends AnyTensor>(x: T, widths: number | readonly Width[]
   const { shape } = x;
   const list = typeof widths === "number" ? shape.map(() => widths) : widths;
   if (list.length !== shape.length)
-    throw new IndexicalError("view-argument", `pad was given ${list.length} widths for a tensor of rank ${shape.length}`, { remedy: "Give one width per axis, or one for all." });
+    throw new IndexicalError("view-argument", `pad was given ${list.length} ${list.length === 1 ? "width" : "widths"} for a tensor of rank ${shape.length}`, { remedy: "Give one width per axis, or one for all." });
   const both = list.map((w, axis): readonly [number, number] => {
     const ends: readonly unknown[] = Array.isArray(w) ? w : [w, w];
     if (ends.length !== 2)
-      throw new IndexicalError("view-argument", `pad was given ${ends.length} widths on axis ${axis}`, { remedy: "Give one width for both ends, or [low end, high end]." });
+      throw new IndexicalError("view-argument", `pad was given ${ends.length} ${ends.length === 1 ? "width" : "widths"} in the brackets of axis ${axis}`, { remedy: "Give one width for both ends, or [low end, high end]." });
     return [checkInteger(ends[0], `the width of pad on axis ${axis}`), checkInteger(ends[1], `the width of pad on axis ${axis}`)];
   });
   const padded = shape.map((n, axis) => {
@@ -88,7 +91,7 @@ export type Cut = readonly [low: number, high: number, step?: number] | null;
 /** A part of `x`: one cut per axis. @throws view-argument, slice-range. */
 export const slice = <T extends AnyTensor>(x: T, cuts: readonly Cut[]): T => {
   const read = plain(x);
-  if (cuts.length !== x.shape.length) throw new IndexicalError("view-argument", `slice was given ${cuts.length} cuts for a tensor of rank ${x.shape.length}`);
+  if (cuts.length !== x.shape.length) throw new IndexicalError("view-argument", `slice was given ${cuts.length} ${cuts.length === 1 ? "cut" : "cuts"} for a tensor of rank ${x.shape.length}`, { remedy: "Give one cut per axis; null keeps an axis." });
   const parts = cuts.map((cut, axis) => {
     const n = x.shape[axis]!;
     const [low, high, step = 1] = cut ?? [0, n];
@@ -154,7 +157,7 @@ export const stack = <R extends AnyTensor = Tensor>(tensors: readonly AnyTensor[
 export const transpose = <T extends AnyTensor>(x: T, permutation: readonly number[]): T => {
   const read = plain(x);
   if ([...permutation].sort((p, q) => p - q).join() !== x.shape.map((_, b) => b).join())
-    throw new IndexicalError("view-argument", `[${permutation.join(", ")}] is no permutation of the ${x.shape.length} axes`);
+    throw new IndexicalError("view-argument", `[${permutation.join(", ")}] is no permutation of the ${x.shape.length} axes`, { remedy: `Name each axis from 0 to ${x.shape.length - 1} once.` });
   return tensor(
     permutation.map((b) => x.shape[b]!),
     (...at) => read(...x.shape.map((_, b) => at[permutation.indexOf(b)]!)),
@@ -173,7 +176,7 @@ export const reshape = <R extends AnyTensor = Tensor>(x: AnyTensor, shape: reado
   const read = plain(x);
   const size = sizeOf(checkShape([...shape], "the shape given to reshape"));
   if (size !== sizeOf(x.shape))
-    throw new IndexicalError("reshape-size", `reshape of [${x.shape.join(", ")}] (${sizeOf(x.shape)} elements) to [${shape.join(", ")}] (${size})`);
+    throw new IndexicalError("reshape-size", `reshape of [${x.shape.join(", ")}] (${sizeOf(x.shape)} elements) to [${shape.join(", ")}] (${size})`, { remedy: "Make the products of the extents equal." });
   if (size === 0) return tensor(shape, (..._at) => 0) as unknown as R;
   const strides = (s: readonly number[]): number[] => s.map((_, axis) => sizeOf(s.slice(axis + 1)));
   const [to, from] = [strides(shape), strides(x.shape)];
@@ -198,7 +201,7 @@ export const broadcast = <R extends AnyTensor = Tensor>(x: AnyTensor, shape: rea
 export const repeat = <T extends AnyTensor>(x: T, times: number, axis: number): T => {
   const read = plain(x);
   const a = checkAxis(axis, x.shape.length, "repeat");
-  if (checkInteger(times, "the count of repeat") < 0) throw new IndexicalError("view-argument", `repeat ${times} times`);
+  if (checkInteger(times, "the count of repeat") < 0) throw new IndexicalError("view-argument", `repeat ${times} times`, { remedy: "Give a count of 0 or more." });
   if (times === 0) return tensor(x.shape.map((n, b) => (b === a ? 0 : n)), (..._at) => 0) as unknown as T;
   return tensor(
     x.shape.map((n, b) => (b === a ? n * times : n)),
