@@ -121,8 +121,8 @@ export const product = (a: Value, b: Value, given: Condition): Value => {
   return binary("mul", a, b);
 };
 
-/** Which reads of `v` are in bounds whenever `given` holds, other than by what is asked. */
-const inside = (r: Read): Condition => and(...r.indices.map((a, axis) => within(a, 0, r.source.shape[axis]! - 1)));
+/** The read is in bounds. */
+export const inside = (r: Read): Condition => and(...r.indices.map((a, axis) => within(a, 0, r.source.shape[axis]! - 1)));
 
 /**
  * `c ? then : otherwise`. Conjuncts that only say that a read is inside its source become that read's fill, when the

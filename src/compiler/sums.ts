@@ -1,9 +1,10 @@
-import { extentOf, type Variable } from "../dsl/index.js";
-import { always, and, conditionKey, conjuncts, hasTest, not } from "./conditions.js";
+import { extentOf, visitVariables, type Variable } from "../dsl/index.js";
+import { always, and, conditionKey, conjuncts, hasTest, not, visitCondition } from "./conditions.js";
 import { reduceDomain } from "./domains.js";
 import type { Condition, Reduce, Value } from "./ir.js";
-import { decide, simplify } from "./simplify.js";
-import { addAll, binary, constant, freeVariables, isNumber, multiplyAll, nothing, reduce, select, unary, variablesOfCondition } from "./values.js";
+import { decide, inside, simplify } from "./simplify.js";
+import { implies } from "./solve.js";
+import { addAll, binary, constant, freeVariables, isNumber, multiplyAll, nothing, reduce, select, unary, variablesOfCondition, visitValues } from "./values.js";
 
 /** The most terms that a product of guarded sums is multiplied out to. */
 const mostTerms = 64;
@@ -21,7 +22,7 @@ export const simplifySum = (loops: readonly Variable[], where: Condition, body: 
     return addAll(terms.map((t) => simplifySum(loops, and(domain, t.condition), t.value, given, span)));
   const parts = reduceDomain(loops, domain);
   if (parts !== "same") return addAll(parts.map((p) => simplifySum(p.loops, p.where, p.image(inner), given, span)));
-  return factor(loops, domain, inner, span);
+  return factor(loops, domain, inner, given, span);
 };
 
 interface Term {
@@ -112,13 +113,34 @@ const over = (above: readonly Value[], below: readonly Value[]): Value => {
   return below.length === 0 ? value : binary("div", value, multiplyAll(below));
 };
 
+/** Whether every read of `v` is in bounds where `given` holds. */
+const readsInside = (v: Value, given: Condition): boolean => {
+  let all = true;
+  visitValues(v, (w) => {
+    if (w.kind === "read" && w.fill === undefined) all &&= implies(given, inside(w));
+  });
+  return all;
+};
+
+/** The values that a condition looks at. */
+const testedValues = (c: Condition): readonly Value[] => {
+  const found: Value[] = [];
+  visitCondition(c, (a) => visitVariables(a, () => {}, (data) => found.push(data as Value)), (v) => found.push(v));
+  return found;
+};
+
 /** sum f * g = f * sum g for f without the loops; a loop that stands in nothing counts its values. */
-const factor = (loops: readonly Variable[], where: Condition, body: Value, span: Reduce["span"]): Value => {
+const factor = (loops: readonly Variable[], where: Condition, body: Value, given: Condition, span: Reduce["span"]): Value => {
   const own = new Set(loops);
-  const outside = conjuncts(where).filter((c) => ![...variablesOfCondition(c)].some((v) => own.has(v)));
-  const left = and(...conjuncts(where).filter((c) => !outside.includes(c)));
+  const all = conjuncts(where);
+  const bound = all.filter((c) => [...variablesOfCondition(c)].some((v) => own.has(v)));
+  const plainly = and(given, ...all.filter((c) => !bound.includes(c) && !hasTest(c)));
+  // What stands outside is evaluated also where the conditions on the loops hold nowhere.
+  const reaches = (v: Value): boolean => bound.length === 0 || readsInside(v, plainly);
+  const outside = all.filter((c) => !bound.includes(c) && testedValues(c).every(reaches));
+  const left = and(...all.filter((c) => !outside.includes(c)));
   const { above, below } = factorsOf(body);
-  const knows = (v: Value): boolean => [...freeVariables(v)].some((x) => own.has(x));
+  const knows = (v: Value): boolean => [...freeVariables(v)].some((x) => own.has(x)) || !reaches(v);
   const outer = over(above.filter((f) => !knows(f)), below.filter((f) => !knows(f)));
   const inside = { above: above.filter(knows), below: below.filter(knows) };
   const used = variablesIn(over(inside.above, inside.below), left);
