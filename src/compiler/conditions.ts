@@ -28,6 +28,7 @@ export const equal = (a: Affine): Condition => {
   if (isConstant(a)) return a.constant === 0 ? always : never;
   const { low, high } = interval(a);
   if (low > 0 || high < 0) return never;
+  if (low === 0 && high === 0) return always;
   const p = primitive(a);
   if (!p.divides) return never;
   // One sign, so that equal conditions have equal keys.

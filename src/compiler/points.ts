@@ -1,5 +1,5 @@
 import { evaluateAffine, extentOf, type Variable } from "../dsl/index.js";
-import { always, conjuncts, not } from "./conditions.js";
+import { always, conjuncts, hasTest, not } from "./conditions.js";
 import type { Condition } from "./ir.js";
 import { variablesOfCondition } from "./values.js";
 
@@ -28,7 +28,7 @@ export const points = (variables: readonly Variable[], c: Condition): Points => 
   let exact = true;
   for (const group of related(conjuncts(c))) {
     const total = volume(group.variables);
-    if (total > most || group.conditions.some(hasData)) exact = false;
+    if (total > most || group.conditions.some(hasTest)) exact = false;
     else share *= tried(group.variables, group.conditions) / total;
   }
   return { count: Math.round(all * share), exact };
@@ -49,8 +49,6 @@ const related = (conditions: readonly Condition[]): readonly Group[] => {
   }
   return groups;
 };
-
-const hasData = (c: Condition): boolean => c.kind === "test" || ((c.kind === "and" || c.kind === "or") && c.all.some(hasData)) || ("of" in c && c.of.key.includes("d("));
 
 const tried = (variables: readonly Variable[], conditions: readonly Condition[]): number => {
   const at = new Map<Variable, number>();

@@ -1,6 +1,6 @@
 import { affineTerms, at, atom, joinTerms, strength, two, type Printed } from "../dsl/print.js";
 import { extentOf, visitVariables, type Affine, type Variable } from "../dsl/index.js";
-import { binary, constant, freeVariables, identityOf, valueKey, visitParts } from "./values.js";
+import { binary, constant, freeVariables, identityOf, isNumber, valueKey, visitParts } from "./values.js";
 import type { Names } from "./names.js";
 import type { Condition, Reduce, Source, Value } from "./ir.js";
 
@@ -117,7 +117,7 @@ export class ValuePrinter {
         return two(v.op, go(v.a), go(v.b));
       case "select":
         return {
-          text: `${at(this.condition(v.condition, names), strength.or)} ? ${at(go(v.then), strength.select)} : ${at(go(v.otherwise), strength.select)}`,
+          text: `${at(this.condition(v.condition, names), strength.or)} ? ${at(go(v.then), strength.or)} : ${at(go(v.otherwise), strength.select)}`,
           binds: strength.select,
         };
       case "read":
@@ -171,8 +171,11 @@ export class ValuePrinter {
         return this.comparison("===", c.of, names);
       case "unequal":
         return this.comparison("!==", c.of, names);
-      case "test":
+      case "test": {
+        const opposite = negated(c);
+        if (opposite) return { text: `!${at(this.condition(opposite, names), strength.unary)}`, binds: strength.unary };
         return two(c.op, this.value(c.a, names), this.value(c.b, names));
+      }
       default:
         return c.all.map((d) => this.condition(d, names)).reduce((a, b) => two(c.kind, a, b));
     }
@@ -189,6 +192,10 @@ export class ValuePrinter {
     return two(op, joinTerms(positive, left), joinTerms(negative, right));
   }
 }
+
+/** The condition that `(c ? 1 : 0) === 0` turns around. */
+const negated = (c: Extract<Condition, { kind: "test" }>): Condition | undefined =>
+  c.op === "eq" && isNumber(c.b, 0) && c.a.kind === "select" && isNumber(c.a.then, 1) && isNumber(c.a.otherwise, 0) ? c.a.condition : undefined;
 
 const chain: Partial<Record<Parameters<typeof binary>[0], { readonly sign: string; readonly binds: number }>> = {
   add: { sign: "+", binds: strength.sum },
