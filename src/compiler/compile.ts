@@ -1,6 +1,6 @@
 import { describe, IndexicalError, sizeOf, type AnyTensor } from "../dsl/index.js";
 import { suggest } from "../dsl/suggest.js";
-import type { Executable, NumberArray, Result, RunOptions } from "../runtime/backend.js";
+import type { Executable, NumberArray, Result, RunOptions, StepTime } from "../runtime/backend.js";
 import { costOf, type Cost, type CostOptions } from "./cost.js";
 import { createOn, findDevice, type DeviceOptions } from "./devices.js";
 import { Explanation, type ExplainOptions } from "./explain.js";
@@ -29,6 +29,8 @@ export interface Compiled<I, O> {
   /** What the compiler made of the program; the kernels are those of its device unless another is named. */
   explain(options?: ExplainOptions): Explanation;
   cost(options?: CostOptions): Cost;
+  /** How long each step of the last run took; empty where the back end does not measure it. */
+  timings(): readonly StepTime[];
   dispose(): void;
 }
 
@@ -66,6 +68,7 @@ const wrap = <I, O>(traced: Traced, executable: Executable, why: string): Compil
     },
     explain: (options = {}) => new Explanation(traced, { device: executable.device, ...options }),
     cost: (options = {}) => costOf(traced, runPasses(traced), options),
+    timings: () => executable.timings?.() ?? [],
     dispose: () => {
       if (!disposed) executable.dispose();
       disposed = true;

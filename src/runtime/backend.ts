@@ -4,8 +4,15 @@ export interface Executable {
   readonly device: string;
   /** Runs once. Inputs are row-major arrays in the shapes that the program was compiled for. */
   run(inputs: Readonly<Record<string, NumberArray>>, options?: RunOptions): Promise<Readonly<Record<string, Result>>>;
+  /** How long each step of the last run took, where the back end measures it. */
+  timings?(): readonly StepTime[];
   /** Frees everything that the executable holds; it can't run afterwards. Calling it twice is harmless. */
   dispose(): void;
+}
+
+export interface StepTime {
+  readonly name: string;
+  readonly ms: number;
 }
 
 export interface RunOptions {
