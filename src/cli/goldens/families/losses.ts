@@ -34,13 +34,17 @@ export const losses: Family = {
   "soft_dice/dice/iou/CE/DiceCE": async (golden, machine) => {
     const [logits, label] = [inputOf(golden, "logits"), inputOf(golden, "label")];
     const classes = golden.description.number("n_classes", logits.shape[1]);
-    const outputs: Record<string, Computed> = {};
-    for (const [name] of withPrefix(golden.arrays, "output.")) {
+    const wanted = [...withPrefix(golden.arrays, "output.").keys()].flatMap((name) => {
       const loss = segmentationLoss(name);
-      if (!loss) continue;
-      const { result } = await machine.run((tensors) => ({ result: loss(tensors.logits, oneHot(tensors.label, classes)) }), { logits, label });
-      outputs[`output.${name}`] = result;
-    }
+      return loss ? [[`output.${name}`, loss] as const] : [];
+    });
+    const outputs = await machine.run(
+      (tensors) => {
+        const target = oneHot(tensors.label, classes);
+        return Object.fromEntries(wanted.map(([name, loss]) => [name, loss(tensors.logits, target)]));
+      },
+      { logits, label },
+    );
     return { outputs: stored(outputs) };
   },
   "DiceLoss(use_mask)": async (golden, machine) => {

@@ -1,4 +1,4 @@
-import type { Vector } from "../../../dsl/index.js";
+import type { Tensor, Vector } from "../../../dsl/index.js";
 import { ndarray, toFloat64, type NdArray } from "../../../lib/formats/index.js";
 import { adam, cosine, multiStep, polynomial, rmsprop, sgd, type Optimizer, type Schedule } from "../../../lib/training/index.js";
 import { inputOf, withPrefix, type GoldenCase } from "../case.js";
@@ -45,9 +45,10 @@ const train = async (golden: GoldenCase, machine: Machine, { optimizer, rate }: 
     ...optimizer.state.map((name) => [name, ndarray(new Float64Array(size), [size])] as const),
   ]);
   const data: number[] = [];
+  const program = (tensors: Readonly<Record<string, Tensor>>): Readonly<Record<string, Vector>> => optimizer.step(tensors as never);
   for (let step = 0; step < steps; step++) {
     const inputs = { ...state, gradient: ndarray(each.slice(step * size, (step + 1) * size), [size]), rate: scalar(rate), count: scalar(step + 1) };
-    const results = await machine.run((tensors) => optimizer.step(tensors as never), inputs as Readonly<Record<string, NdArray>>);
+    const results = await machine.run(program, inputs as Readonly<Record<string, NdArray>>);
     state = Object.fromEntries(Object.entries(results).map(([name, { data: values, shape }]) => [name, ndarray(Float64Array.from(values), shape)]));
     data.push(...toFloat64(state["parameter"]));
   }
@@ -74,13 +75,11 @@ const scheduleChecks = ({ description }: GoldenCase): Check[] => {
   return schedules.keys().flatMap((name) => {
     const schedule = scheduleOf(name);
     if (!schedule) return [];
-    return schedules
-      .numbers(name)
-      .map((rate, step): Check => ({
-        name: `${name} at ${step}`,
-        error: Math.abs(schedule(step) - rate),
-        tolerance: 1e-12 * Math.abs(rate) + 1e-15,
-      }));
+    return schedules.numbers(name).map((rate, step): Check => ({
+      name: `${name} at ${step}`,
+      error: Math.abs(schedule(step) - rate),
+      tolerance: 1e-12 * Math.abs(rate) + 1e-15,
+    }));
   });
 };
 
