@@ -73,7 +73,11 @@ class GpujsExecutable implements Executable {
       const step = plan.steps[k]!;
       const args: object[] = [];
       for (const together of step.arguments) args.push(this.asArgument(await this.gather(together, held, inputs)));
-      held.set(step.output, await this.launch(step, k, args));
+      const running = this.launch(step, k, args);
+      // The kernel has its own copy by now: what no later step reads can go while it runs.
+      args.length = 0;
+      for (const [b, value] of held) if (this.lastUse[b]! <= k && value instanceof Float32Array) held.delete(b);
+      held.set(step.output, await running);
       this.release(k, held);
       onProgress?.(k + 1, plan.steps.length);
     }
@@ -148,7 +152,8 @@ class GpujsExecutable implements Executable {
       this.kernels.set(k, kernel);
     }
     try {
-      const result = await kernel(...args);
+      const running = kernel(...args);
+      const result = await running;
       assertMode(this.mode, kernel.kernel);
       if (isBuffer(result)) return result;
       return flatten(result, this.sizeOf(step));

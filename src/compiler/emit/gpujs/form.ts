@@ -13,16 +13,21 @@ export interface Tile {
   readonly block: number;
 }
 
-/** What a load costs on WebAssembly, in multiply-adds of four lanes: with the same address for all lanes, and with one for each. */
+/**
+ * Costs on WebAssembly, in multiply-adds of four lanes: a load that all lanes share, one for each lane, and a turn of
+ * a loop that adds a single product.
+ */
 const sameLoad = 1;
-const laneLoads = 8;
+const laneLoads = 4;
+const loopTurn = 2;
 /** Loops along the four that are longer than this stay loops. */
 export const longestWritten = 7;
 
-export type Effort = "auto" | "plain" | "tiled";
+export type Effort = "auto" | "plain" | "tiled" | Tile;
 
 /** The tile for a stage, when it is worth one. */
 export const chooseTile = (stage: Stage, effort: Effort): Tile | undefined => {
+  if (typeof effort === "object") return effort;
   if (effort === "plain" || stage.pieces.some((p) => p.axes.some((a) => a.step !== 1))) return undefined;
   const pieces = stage.pieces.filter((p) => p.axes.every((a) => extentOf(a.variable) > 0));
   const work = pieces.map((piece) => ({ piece, reads: readsOf(piece), size: piece.axes.reduce((n, a) => n * extentOf(a.variable), 1) }));
@@ -31,8 +36,15 @@ export const chooseTile = (stage: Stage, effort: Effort): Tile | undefined => {
   if (terms < (effort === "tiled" ? 2 : 16) || (effort === "auto" && size * terms < 2 ** 16)) return undefined;
   const axes = stage.shape.flatMap((extent, axis) => (extent > 1 ? [axis] : []));
   if (axes.length < 2) return undefined;
-  const cost = (lane: number, block: number | undefined): number =>
-    work.reduce((sum, { piece, reads, size: n }) => sum + n * reads.reduce((c, r) => c + readCost(r, piece.axes[lane]!.variable, block === undefined ? undefined : piece.axes[block]!.variable), 0), 0) * waste(stage.shape[lane]!) * (block === undefined ? 1 : waste(stage.shape[block]!));
+  const cost = (lane: number, block: number | undefined): number => {
+    let sum = 0;
+    for (const { piece, reads, size: n } of work) {
+      const turns = Math.max(...reads.map((r) => r.trips)) * (block === undefined ? 1 + loopTurn : 1);
+      sum += n * reads.reduce((c, r) => c + loadCost(r, piece.axes[lane]!.variable, block === undefined ? undefined : piece.axes[block]!.variable), turns);
+    }
+    // What is computed in vain is also stored in vain, which large volumes feel.
+    return sum * (waste(stage.shape[lane]!) * (block === undefined ? 1 : waste(stage.shape[block]!))) ** 1.25;
+  };
   const plain = cost(stage.shape.length - 1, undefined);
   let best: { tile: Tile; cost: number } | undefined;
   // Of equals, the tile whose four lie along the last axis is read and written in the longest runs.
@@ -42,17 +54,17 @@ export const chooseTile = (stage: Stage, effort: Effort): Tile | undefined => {
       const c = cost(lane, block);
       if (!best || c < best.cost) best = { tile: { lane, block }, cost: c };
     }
-  return best && (effort === "tiled" || best.cost < 0.7 * plain) ? best.tile : undefined;
+  return best && (effort === "tiled" || best.cost < 0.8 * plain) ? best.tile : undefined;
 };
 
 const waste = (extent: number): number => (4 * Math.ceil(extent / 4)) / extent;
 
-/** A read's share of an output element, a multiply-add included. */
-const readCost = ({ read, reductions, trips }: FoundRead, lane: Variable, block: Variable | undefined): number => {
-  const load = readMentions(read, lane) ? laneLoads : sameLoad;
-  if (block === undefined) return trips * (load + 1);
-  const written = reductions.flatMap((r) => slidingLoops(r.loops, [read], block));
-  return trips * (load * (readMentions(read, block) ? overlap(read, block, written) : 1 / 4) + 1);
+/** A read's share of an output element. */
+const loadCost = ({ read, reductions, trips }: FoundRead, lane: Variable, block: Variable | undefined): number => {
+  const load = trips * (readMentions(read, lane) ? laneLoads : sameLoad);
+  if (block === undefined) return load;
+  if (!readMentions(read, block)) return load / 4;
+  return load * overlap(read, block, reductions.flatMap((r) => slidingLoops(r.loops, [read], block)));
 };
 
 const readMentions = (read: Read, v: Variable): boolean => read.indices.some((a) => mentions(a, v));

@@ -36,8 +36,8 @@ export const tiledKernel = (stage: Stage, tile: Tile, layoutOf: (source: Source)
   const extents = layout.axes.map((a) => a.extent);
   const pieces = stage.pieces.filter((p) => p.axes.every((a) => extentOf(a.variable) > 0)).map((p) => tilePiece(p, tile));
   const laneAxis = layout.axes.at(-1)!;
-  // Where the pieces divide the lanes, rows are one vector long, so that all lanes of a vector go the same way.
-  const divided = pieces.some((p) => p.lanes.first > 0 || 4 * p.lanes.last < stage.shape[tile.lane]!);
+  // Where not all lanes do the same, rows are one vector long, so that those of a vector do.
+  const divided = pieces.some((p) => p.lanes.first > 0 || 4 * p.lanes.last < laneAxis.extent);
   const fours: Layout = divided ? { ...layout, axes: [...layout.axes.slice(0, -1), { ...laneAxis, extent: laneAxis.extent / 4 }, { ...laneAxis, extent: 4 }] } : layout;
   const grid = gridOf(divided ? fours.axes.map((a) => a.extent) : extents, 1);
   return writeKernel(stage.name, grid, layoutOf, tiledLoops(stage, tile), (body) => {
