@@ -110,6 +110,7 @@ const steps = [
   { name: "build", run: async () => one(await node(["scripts/build.mjs"])) },
   { name: "typecheck", run: async () => one(await node([bin("typescript", "bin/tsc"), "-p", "tsconfig.json"])) },
   { name: "lint", run: async () => one(await node([bin("oxlint", "bin/oxlint"), "src", "test", "examples", "bench", "scripts"])) },
+  { name: "docs", run: async () => one(await node(["scripts/docs.mjs", "--check"])) },
   { name: "unit", run: vitest("unit", { limit: minutes(10) }) },
   { name: "goldens reference", run: goldens("reference") },
   { name: "goldens wasm", run: goldens("wasm") },

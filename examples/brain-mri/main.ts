@@ -51,10 +51,10 @@ perClass.forEach(({ voxels, expected, dice }, c) => console.log(`${classes[c].pa
 console.log(`equal to what was expected: ${equal} of ${total} voxels, ${((100 * equal) / total).toFixed(4)} %`);
 
 const table = (title: string, rows: readonly VariantRow[]): void => {
-  console.log(`\n${title}\nas     parameters  multiply-adds  of dense  median ms`);
-  for (const { name, parameters, multiplyAdds, ms } of rows) {
+  console.log(`\n${title}\nas     parameters  multiply-adds  of dense  additions  median ms`);
+  for (const { name, parameters, multiplyAdds, additions, ms } of rows) {
     const share = (multiplyAdds / rows[0].multiplyAdds).toFixed(3);
-    console.log(`${name.padEnd(5)}  ${String(parameters).padEnd(10)}  ${String(multiplyAdds).padEnd(13)}  ${share.padEnd(8)}  ${ms.toFixed(1)}`);
+    console.log(`${name.padEnd(5)}  ${String(parameters).padEnd(10)}  ${String(multiplyAdds).padEnd(13)}  ${share.padEnd(8)}  ${String(additions).padEnd(9)}  ${ms.toFixed(1)}`);
   }
 };
 const extent = 64;

@@ -14,6 +14,8 @@ export interface VariantRow {
   readonly parameters: number;
   /** Of the whole layer, borders included. */
   readonly multiplyAdds: number;
+  /** Additions beside them: I3D adds slices before it multiplies. */
+  readonly additions: number;
   /** Median of five runs after a warm-up. */
   readonly ms: number;
 }
@@ -37,7 +39,8 @@ export const compareVariants = async (inChannels: number, outChannels: number, e
       await program.run({ x, w });
       if (round > 0) times.push(performance.now() - start);
     }
-    rows.push({ name, parameters: w.length, multiplyAdds: cost(layer, shapes).multiplyAdds, ms: median(times) });
+    const { multiplyAdds, additions } = cost(layer, shapes);
+    rows.push({ name, parameters: w.length, multiplyAdds, additions, ms: median(times) });
     program.dispose();
     done();
   }

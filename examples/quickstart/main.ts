@@ -1,4 +1,4 @@
-import { compile, cost, pad, sum, tensor, type Kernel3d, type Volume } from "indexical";
+import { compile, explain, pad, sum, tensor, type Kernel3d, type Volume } from "indexical";
 
 // A 3D convolution that sees the six neighbours of a voxel and no corners: 7 taps of 27. This is all of it.
 const cross = ({ x, w }: { x: Volume; w: Kernel3d }) => {
@@ -10,6 +10,6 @@ const cross = ({ x, w }: { x: Volume; w: Kernel3d }) => {
 const shapes = { x: [1, 8, 32, 32, 32], w: [16, 8, 3, 3, 3] };
 const program = await compile(cross, shapes);
 const { data, shape } = await program.run({ x: new Float32Array(8 * 32 ** 3).fill(1), w: new Float32Array(16 * 8 * 27).fill(1) });
-const { multiplyAdds, definition } = cost(cross, shapes);
-console.log(`${program.device} gives ${shape}: ${data[0]} in a corner, ${data[16912]} inside`);
-console.log(`${multiplyAdds / data.length} multiply-adds an element instead of ${definition.multiplyAdds / data.length}`);
+console.log(`${program.device} gives [${shape}]: ${data[0]} in a corner, ${data[16912]} inside`);
+const { specialised, cost } = explain(cross, shapes);
+console.log(`${cost.multiplyAdds} multiply-adds instead of ${cost.definition.multiplyAdds}, by\n\n${specialised}`);

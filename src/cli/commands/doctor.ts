@@ -30,7 +30,7 @@ export const doctor = async ({ json = false }: { readonly json?: boolean }): Pro
   else {
     console.log(`indexical ${machine.indexical}, Node ${machine.node}, ${machine.platform}, ${machine.cores} x ${machine.cpu}, ${machine.memoryGiB} GiB`);
     const width = Math.max(...findings.map((f) => f.device.length));
-    for (const f of findings) console.log(`${f.works ? "works" : "no   "}  ${f.device.padEnd(width)}  ${f.reason.replaceAll("\n", " ")}`);
+    for (const f of findings) console.log(`${f.works ? "works" : "no   "}  ${f.device.padEnd(width)}  ${f.reason.replace(/ \[[a-z-]+\]/, ".").replace(/\s+/g, " ")}`);
     console.log(`auto is ${automatic}`);
   }
   return exit.done;
