@@ -84,14 +84,14 @@ const checkInputs = (traced: Traced, given: Readonly<Record<string, InputValue>>
   const checked: Record<string, NumberArray> = {};
   for (const { name, shape } of traced.inputs) {
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
-    if (value === undefined) throw new IndexicalError("input-missing", `no numbers were given for the input ${name}, of shape [${shape.join(", ")}]`);
+    if (value === undefined) throw new IndexicalError("input-missing", `no numbers were given for the input ${name}, of shape [${shape.join(", ")}]`, { remedy: `Give ${sizeOf(shape)} numbers, row-major: run({ ${name}: ... }).` });
     const data = isShaped(value) ? value.data : value;
     if (isShaped(value) && (value.shape.length !== shape.length || value.shape.some((n, axis) => n !== shape[axis])))
-      throw new IndexicalError("input-shape", `the input ${name} has shape [${value.shape.join(", ")}]; the program was compiled for [${shape.join(", ")}]`);
+      throw new IndexicalError("input-shape", `the input ${name} has shape [${value.shape.join(", ")}]; the program was compiled for [${shape.join(", ")}]`, { remedy: "Compile it for this shape, or reshape the data." });
     if (!Array.isArray(data) && !(ArrayBuffer.isView(data) && !(data instanceof DataView)))
       throw new IndexicalError("input-type", `the input ${name} is ${describe(data)}`, { remedy: "Give a typed array, or { data, shape }." });
     if (data.length !== sizeOf(shape))
-      throw new IndexicalError("input-size", `the input ${name} has ${data.length} numbers; shape [${shape.join(", ")}] needs ${sizeOf(shape)}`);
+      throw new IndexicalError("input-size", `the input ${name} has ${data.length} numbers; shape [${shape.join(", ")}] needs ${sizeOf(shape)}`, { remedy: "Give one number per element, row-major; the program may be compiled again for another shape." });
     checked[name] = data;
   }
   return checked;

@@ -1,5 +1,6 @@
-import { IndexicalError, negate, printAffine, shift, visitVariables, type Affine } from "../dsl/index.js";
+import { bareVariable, IndexicalError, negate, shift, visitVariables, type Affine } from "../dsl/index.js";
 import { always, and, atLeast, not } from "./conditions.js";
+import { describeIndex, describeSource } from "./describe.js";
 import type { Condition, Program, Read, Value } from "./ir.js";
 import { affineAt, implies, impossible, solve } from "./solve.js";
 import { variablesOf, visitParts } from "./values.js";
@@ -91,14 +92,14 @@ class Prover {
 
   private refusal(r: Read, axis: number, a: Affine, wrong: Condition): IndexicalError {
     const extent = r.source.shape[axis]!;
-    const name = r.source.kind === "input" ? r.source.name : "the tensor";
-    const what = `axis ${axis} of ${name} has extent ${extent}`;
-    const text = printAffine(a);
+    const what = `axis ${axis} of ${describeSource(r)} has extent ${extent}`;
+    const text = describeIndex(a);
     const remedy = "Use pad, give a smaller shape, or guard the read: condition ? x(...) : 0.";
     const answer = solve(wrong);
     const value = answer.kind === "some" ? affineAt(a, answer.witness) : undefined;
     if (answer.kind === "some" && value !== undefined) {
-      const vs = [...new Set([...variablesOf(a), ...answer.witness.keys()])];
+      // `i is 8` says it already.
+      const vs = [...new Set([...variablesOf(a), ...answer.witness.keys()])].filter((v) => v !== bareVariable(a));
       const at = vs.map((v) => `${v.name} = ${answer.witness.get(v) ?? 0}`).join(", ");
       return new IndexicalError("read-out-of-range", `${text} is ${value}${at ? ` where ${at}` : ""}, but ${what}`, { span: r.span, remedy });
     }

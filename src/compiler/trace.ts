@@ -19,7 +19,7 @@ export interface Traced {
 
 /** Runs a program's function on symbolic inputs of the given shapes. @throws program-input, program-output, and all that definitions throw. */
 export const trace = (f: (inputs: never) => ProgramOutput, shapes: Shapes): Traced => {
-  if (typeof f !== "function") throw new IndexicalError("program-function", `a program is a function from named tensors, got ${describe(f)}`);
+  if (typeof f !== "function") throw new IndexicalError("program-function", `a program is a function from named tensors, got ${describe(f)}`, { remedy: "Write ({ x, w }) => ... ." });
   const names = Object.keys(shapes);
   const tensors = new Map(names.map((name) => [name, input(name, shapes[name]!)]));
   const inputs = new Proxy(Object.fromEntries(tensors), {
@@ -31,17 +31,21 @@ export const trace = (f: (inputs: never) => ProgramOutput, shapes: Shapes): Trac
     },
   });
   const result = f(inputs as never);
-  const single = isTensor(result) || typeof result !== "object" || result instanceof Symbolic;
+  const single = isTensor(result) || typeof result !== "object" || result === null || Array.isArray(result) || result instanceof Promise || result instanceof Symbolic;
   const record: Readonly<Record<string, unknown>> = single ? { output: result } : (result as Readonly<Record<string, unknown>>);
-  const outputs = Object.entries(record).map(([name, value]) => ({ name, node: outputNode(name, value) }));
-  if (outputs.length === 0) throw new IndexicalError("program-output", "the program returns no tensors");
+  const outputs = Object.entries(record).map(([name, value]) => ({ name, node: outputNode(value, single ? "the program returns" : `the output ${name} is`) }));
+  if (outputs.length === 0) throw new IndexicalError("program-output", "the program returns no tensors", { remedy: outputRemedy });
   return { inputs: [...tensors.values()].map((t) => nodeOf(t) as Extract<TensorNode, { kind: "input" }>), outputs, single };
 };
 
-const outputNode = (name: string, value: unknown): TensorNode => {
+const outputRemedy = "A program returns a tensor, or a flat record of tensors: { mean, variance }.";
+
+const outputNode = (value: unknown, what: string): TensorNode => {
   if (isTensor(value)) return nodeOf(value);
   if (value instanceof Symbolic || typeof value === "number") return nodeOf(scalar(value));
-  throw new IndexicalError("program-output", `the output ${name} is ${describe(value)}`, { remedy: "A program returns a tensor, or a flat record of tensors." });
+  throw new IndexicalError("program-output", `${what} ${value instanceof Promise ? "a promise" : describe(value)}`, {
+    remedy: value === undefined ? "An arrow function with braces needs a return." : outputRemedy,
+  });
 };
 
 /** Every tensor that the outputs depend on; each after those that it reads. */

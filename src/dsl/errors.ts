@@ -35,6 +35,10 @@ export class IndexicalError extends Error {
 /** `file:line:column`, as editors understand it. */
 export const place = (span: Span): string => `${span.file}:${span.line}:${span.column}`;
 
+/** The name that is called at a place, as the source spells it; undefined when the line is not known or something else stands there. */
+export const nameAt = (span: Span | undefined): string | undefined =>
+  /^[\p{L}_$][\p{L}\p{N}_$]*(?=\()/u.exec(span?.text?.slice(span.column - 1) ?? "")?.[0];
+
 const layout = (code: string, message: string, { span, remedy }: ErrorDetails): string => {
   const lines = [`${message} [${code}]`];
   if (span) {

@@ -506,7 +506,7 @@ const outOfRange = (e: Extract<Expr, { kind: "read" }>, axis: number, i: number)
 
 const needsInput = (node: Extract<TensorNode, { kind: "input" }>): never => {
   throw new IndexicalError("element-of-input", `the elements of the input ${node.name} are not known before the program runs`, {
-    remedy: "Pass constant(values, shape) to evaluate elements at once, or compile the program and run it.",
+    remedy: `Read it in quoted code, tensor(() => ${node.name}(...)), and run the program; a tensor made by constant(values, shape) can be read at once.`,
   });
 };
 

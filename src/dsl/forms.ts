@@ -1,6 +1,6 @@
 import { IndexicalError, type Span } from "./errors.js";
 import { freshTensorId, isCondition, visitExpr, type Expr, type ReduceName } from "./expr.js";
-import { currentPlace, liftedOf, markQuotable, type Lifted } from "./quote.js";
+import { currentPlace, liftedOf, markQuotable, readOne, type Lifted } from "./quote.js";
 import { inferRanges } from "./ranges.js";
 import { Symbolic, toExpr } from "./symbolic.js";
 import { toRational } from "./integer.js";
@@ -14,13 +14,21 @@ type Quoted<I extends readonly number[]> = (...indices: I) => number;
 
 const needLifted = (form: string, f: unknown): Lifted => {
   if (typeof f !== "function")
-    throw new IndexicalError("form-argument", `${form} takes an arrow function, got ${describe(f)}`, { span: currentPlace() });
+    throw new IndexicalError("form-argument", `${form} takes an arrow function, got ${describe(f)}`, {
+      span: currentPlace(),
+      remedy: `Write ${form}((i) => ...), or with extents ${form}([4], (i) => ...).`,
+    });
+  if (isTensor(f))
+    throw new IndexicalError("form-argument", `${form} takes an arrow function, got a tensor`, {
+      span: currentPlace(),
+      remedy: `Write ${form}((${f.shape.map((_, axis) => "ijklmn"[axis]).join(", ")}) => x(${f.shape.map((_, axis) => "ijklmn"[axis]).join(", ")})).`,
+    });
   const l = liftedOf(f);
   if (!l)
     throw new IndexicalError(
       "not-transformed",
       `the function given to ${form} was never transformed: add indexical/plugin to the bundler (Vite, Rollup, esbuild, webpack), or run it with node --import indexical/register`,
-      isTensor(f) ? { remedy: `${form} takes an arrow function, not a tensor: write ${form}((i, ...) => x(i, ...)).` } : {},
+      { span: currentPlace() },
     );
   return l;
 };
@@ -36,7 +44,7 @@ const trace = (form: string, f: (...a: never[]) => unknown, variables: readonly 
     if (body && !isCondition(body)) return body;
     throw new IndexicalError("form-result", `the function given to ${form} must give a number, but it gives ${body ? "a condition" : isTensor(result) ? "a tensor" : describe(result)}`, {
       span: lifted.span,
-      remedy: body ? "Write condition ? 1 : 0." : isTensor(result) ? "Read an element of it: x(i, j)." : "An arrow function with braces needs a return.",
+      remedy: body ? "Write condition ? 1 : 0." : isTensor(result) ? readOne(result) : "An arrow function with braces needs a return.",
     });
   } finally {
     tracing--;
@@ -70,7 +78,7 @@ const define = (f: (...a: never[]) => unknown, extents: readonly number[] | unde
   const lifted = needLifted("tensor", f);
   const variables = bind("tensor", lifted, extents);
   const body = trace("tensor", f, variables, lifted);
-  inferRanges(variables, body);
+  inferRanges(variables, body, currentPlace() ?? lifted.span);
   rejectEmpty(body);
   const shape = checkShape(variables.map((v) => v.extent!), "a tensor");
   return fromNode({ kind: "definition", id: freshTensorId(), shape, variables, body, span: lifted.span });
@@ -164,7 +172,7 @@ const helper = <F extends (...args: never[]) => number>(symbolic: (...args: Expr
       if (e && !isCondition(e)) return e;
       throw new IndexicalError("quote-type", `expected a number, got ${e ? "a condition" : isTensor(a) ? "a tensor" : describe(a)}`, {
         span: currentPlace(),
-        remedy: e ? "Write condition ? 1 : 0." : isTensor(a) ? "Read an element of it: x(i, j)." : "Give a number, an index or an element of a tensor.",
+        remedy: e ? "Write condition ? 1 : 0." : isTensor(a) ? readOne(a) : "Give a number, an index or an element of a tensor.",
       });
     });
     return new Symbolic(symbolic(...exprs)) as unknown as number;

@@ -1,4 +1,4 @@
-export { IndexicalError, place, type ErrorDetails, type Span } from "./errors.js";
+export { IndexicalError, nameAt, place, type ErrorDetails, type Span } from "./errors.js";
 export { extentOf, variable, type Variable } from "./variable.js";
 export * from "./affine.js";
 export { children, isCondition, visitExpr, type BinaryName, type CompareName, type Expr, type ReduceName, type TensorNode, type UnaryName } from "./expr.js";

@@ -1,6 +1,6 @@
 import { add, dataIndex, floorDivide, integer, isConstant, indexOf, interval, maximum, minimum, negate, scale, type Affine } from "./affine.js";
 import { IndexicalError } from "./errors.js";
-import type { Expr } from "./expr.js";
+import { children, type Expr } from "./expr.js";
 import { sizeOf } from "./tensor.js";
 import { printExpr } from "./print.js";
 
@@ -17,9 +17,11 @@ export const toIndex = (e: Expr): Affine => {
   if (whole) return whole;
   throw new IndexicalError("index-not-integer", `the index ${printExpr(e)} is not always an integer`, {
     span: e.span,
-    remedy: "Make it one with Math.floor, Math.round, Math.trunc or Math.ceil; if it depends on data, clamp or guard it as well.",
+    remedy: `Make it one with Math.floor, Math.round, Math.trunc or Math.ceil${readsData(e) ? "; and since it depends on data, clamp or guard it" : ""}.`,
   });
 };
+
+const readsData = (e: Expr): boolean => e.kind === "read" || children(e).some(readsData);
 
 /** The index expression that `e` is, or undefined when it is not certainly an integer. */
 export const asIndex = (e: Expr): Affine | undefined => {

@@ -1,4 +1,5 @@
 import type { Affine, Atom } from "./affine.js";
+import { nameAt } from "./errors.js";
 import type { Expr } from "./expr.js";
 
 /** How strongly an operator binds; an operand that binds less gets parentheses. */
@@ -28,7 +29,7 @@ export const two = (op: string, a: Printed, b: Printed): Printed => {
   return atom(`Math.${op}(${a.text}, ${b.text})`);
 };
 
-/** An expression as the quoted code that makes it; inputs by name, other tensors as `tensor`. For messages. */
+/** An expression as the quoted code that makes it; inputs by name, other tensors as they are called in the source. For messages. */
 export const printExpr = (e: Expr): string => print(e).text;
 
 const print = (e: Expr): Printed => {
@@ -55,7 +56,7 @@ const print = (e: Expr): Printed => {
     case "select":
       return { text: `${at(print(e.condition), strength.or)} ? ${at(print(e.then), strength.select)} : ${at(print(e.otherwise), strength.select)}`, binds: strength.select };
     case "read":
-      return atom(`${e.tensor.kind === "input" ? e.tensor.name : "tensor"}(${e.indices.map(printExpr).join(", ")})`);
+      return atom(`${e.tensor.kind === "input" ? e.tensor.name : (nameAt(e.span) ?? "tensor")}(${e.indices.map(printExpr).join(", ")})`);
     case "reduce":
       return atom(`${e.op}((${e.variables.map((v) => v.name).join(", ")}) => ${printExpr(e.body)})`);
     case "uniform":

@@ -1,9 +1,9 @@
-import { IndexicalError, type Span } from "./errors.js";
+import { IndexicalError, nameAt, type Span } from "./errors.js";
 import { isCondition, type BinaryName, type CompareName, type Expr, type TensorNode, type UnaryName } from "./expr.js";
 import { powerOf } from "./special.js";
 import { suggest } from "./suggest.js";
 import { Symbolic, toExpr } from "./symbolic.js";
-import { describe, isTensor, nodeOf } from "./tensor.js";
+import { describe, isTensor, nodeOf, type AnyTensor } from "./tensor.js";
 
 /**
  * The run-time half of quoting. The source transform turns the operators of quoted code into calls of these methods:
@@ -59,7 +59,7 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
     if (e)
       throw new IndexicalError("quote-condition-as-number", "a condition was used as a number", { span: spanAt(at), remedy: "Write condition ? 1 : 0." });
     if (isTensor(x))
-      throw new IndexicalError("quote-tensor-as-number", "a tensor was used as a number", { span: spanAt(at), remedy: "Read an element of it: x(i, j)." });
+      throw new IndexicalError("quote-tensor-as-number", "a tensor was used as a number", { span: spanAt(at), remedy: readOne(x) });
     throw new IndexicalError("quote-type", `expected a number, got ${describe(x)}`, {
       span: spanAt(at),
       remedy:
@@ -71,7 +71,7 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
     if (e && isCondition(e)) return e;
     throw new IndexicalError("quote-number-as-condition", `a condition is needed here, got ${e ? "a number" : isTensor(x) ? "a tensor" : describe(x)}`, {
       span: spanAt(at),
-      remedy: isTensor(x) ? "Read an element of it and compare that: x(i, j) > 0." : "Compare it, x !== 0; where a number is wanted, write condition ? x : 0.",
+      remedy: isTensor(x) ? "Read an element of it, and compare that." : "Compare it: value !== 0. For a value or nothing, write condition ? value : 0.",
     });
   };
   const isSymbolic = (x: unknown): x is Symbolic => x instanceof Symbolic;
@@ -190,9 +190,11 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
       return (f as (...a: unknown[]) => unknown).apply(object, [...args]);
     },
     math: (name: string, args: readonly unknown[], at: number): unknown => {
+      const f = (Math as unknown as Record<string, unknown>)[name];
+      const mathNames = (names: readonly string[]): string => suggest(name, names).replace("mean ", "mean Math.").trim();
+      if (typeof f !== "function")
+        throw new IndexicalError("quote-math", `there is no function Math.${name}`, { span: spanAt(at), remedy: mathNames(Object.getOwnPropertyNames(Math)) });
       if (!args.some(isSymbolic)) {
-        const f = (Math as unknown as Record<string, unknown>)[name];
-        if (typeof f !== "function") throw new IndexicalError("quote-math", `Math.${name} is no function`, { span: spanAt(at), remedy: suggest(name, Object.getOwnPropertyNames(Math)).replace("mean ", "mean Math.").trim() });
         if (name === "pow") return powerOf(args[0] as number, args[1] as number);
         return (f as (...a: unknown[]) => unknown)(...args);
       }
@@ -217,7 +219,7 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
       const known = [...unaryMath, ...foldedMath, "pow", "atan2"];
       throw new IndexicalError("quote-math", `Math.${name} has no meaning on symbolic values`, {
         span: spanAt(at),
-        remedy: `Use one of ${known.map((m) => `Math.${m}`).join(", ")}.${suggest(name, known).replace("mean ", "mean Math.")}`,
+        remedy: `Math has these for quoted code: ${known.join(", ")}.`,
       });
     },
     element: (a: unknown, i: unknown, at: number): unknown => {
@@ -238,7 +240,10 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
       return plainOperators[op]!(a as never, b as never);
     },
     plain1: (op: string, a: unknown, at: number): unknown => {
-      if (isSymbolic(a)) throw new IndexicalError("quote-operator", `the operator ${op} can't be lifted`, { span: spanAt(at), remedy: "Use unary minus, ! and Math.*." });
+      if (isSymbolic(a)) throw new IndexicalError("quote-operator", `the operator ${op} can't be lifted`, {
+          span: spanAt(at),
+          remedy: op === "typeof" ? "An index or an element is always a number: ask about static values before they meet one." : "Use unary minus, ! and Math.*.",
+        });
       return op === "~" ? ~(a as number) : typeof a;
     },
   };
@@ -264,17 +269,20 @@ type Callback = (...a: unknown[]) => unknown;
 
 const symbolicPosition = (a: unknown, span: Span): IndexicalError =>
   isTensor(a)
-    ? new IndexicalError("quote-table", "a tensor is read with brackets", { span, remedy: "Call it: x(i, j)." })
+    ? new IndexicalError("quote-table", "a tensor is read with brackets", { span, remedy: "Call it: x(i), not x[i]." })
     : new IndexicalError("quote-table", "an array is looked up with a symbolic index", { span, remedy: "Make a tensor of it, constant(values, shape), and read that." });
 
 const notCallable = (f: unknown): string => (f === undefined ? "Is it misspelled, or missing from what was passed?" : "Call a tensor, a quoted helper (fn), or an ordinary function of static values.");
 
 /** A tensor was read with another number of indices than it has axes. */
 export const wrongRank = (node: TensorNode, given: number, span?: Span): IndexicalError =>
-  new IndexicalError("read-rank", `${node.kind === "input" ? node.name : "a tensor"} of rank ${node.shape.length} is read with ${given} ${given === 1 ? "index" : "indices"}`, {
+  new IndexicalError("read-rank", `${node.kind === "input" ? node.name : (nameAt(span) ?? "a tensor")} of rank ${node.shape.length} is read with ${given} ${given === 1 ? "index" : "indices"}`, {
     span,
     remedy: `Its shape is [${node.shape.join(", ")}]: give one index per axis.`,
   });
+
+/** How an element of a tensor is read. */
+export const readOne = (x: AnyTensor): string => `Read an element of it: x(${["i", "j", "k", "l", "m", "n"].slice(0, x.shape.length).join(", ")}).`;
 
 const holdsSymbolic = (x: unknown): boolean => x instanceof Symbolic || (Array.isArray(x) && x.some(holdsSymbolic));
 

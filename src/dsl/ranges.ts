@@ -1,5 +1,5 @@
 import { bareVariable, cycleOf, indexOf, integer, interval, substitute, visitVariables, type Affine, type Interval, type Term } from "./affine.js";
-import { IndexicalError, place, type Span } from "./errors.js";
+import { IndexicalError, nameAt, place, type Span } from "./errors.js";
 import { visitExpr, type Expr } from "./expr.js";
 import { toIndex } from "./integer.js";
 import { printAffine, printExpr } from "./print.js";
@@ -19,7 +19,7 @@ interface Constraint {
  * Guards play no part: they only prove reads.
  * @throws range-conflict, range-unknown, range-ambiguous, range-negative, captured-index, index-not-integer.
  */
-export const inferRanges = (variables: readonly Variable[], body: Expr): void => {
+export const inferRanges = (variables: readonly Variable[], body: Expr, at?: Span): void => {
   const unknown = new Set(variables.filter((v) => v.extent === undefined));
   const inner: Variable[] = [];
   const constraints: Constraint[] = [];
@@ -34,7 +34,7 @@ export const inferRanges = (variables: readonly Variable[], body: Expr): void =>
         constraints.push({ of: () => choices.map(toIndex), extent: e.tensor.shape[axis]!, axis, read: e });
       });
   });
-  rejectCaptured(body, new Set([...variables, ...inner]));
+  rejectCaptured(body, new Set([...variables, ...inner]), at);
 
   while (unknown.size > 0) {
     const bounds = new Map<Variable, Bound[]>();
@@ -50,8 +50,7 @@ export const inferRanges = (variables: readonly Variable[], body: Expr): void =>
         bounds.set(v!, list);
       }
     if (bounds.size === 0) {
-      const [v] = [...unknown] as [Variable];
-      throw undetermined(v, constraints, unknown, explicitForm(v, variables, body));
+      throw undetermined([...unknown][0]!, constraints, unknown, (v) => explicitForm(v, variables, body));
     }
     for (const [v, list] of bounds) {
       const bare = list.filter((b) => b.bare);
@@ -173,18 +172,19 @@ const several = (a: Affine, v: Variable, low: number, high: number): number | un
   return Number.isFinite(extent) ? extent : undefined;
 };
 
-const rejectCaptured = (body: Expr, own: ReadonlySet<Variable>): void =>
+const rejectCaptured = (body: Expr, own: ReadonlySet<Variable>, at: Span | undefined): void =>
   visitExpr(body, (e) => {
     if (e.kind === "index" && !own.has(e.variable))
-      throw new IndexicalError("captured-index", `the index ${e.variable.name} belongs to another definition`, {
-        span: e.span ?? e.variable.span,
-        remedy: "A tensor can't be defined inside quoted code that depends on its indices: write the expression itself, or a helper with fn.",
+      throw new IndexicalError("captured-index", `the tensor that is defined here uses the index ${e.variable.name}, which belongs to another definition`, {
+        span: at ?? e.span ?? e.variable.span,
+        remedy: "A tensor depends on its own indices only: write the expression itself where it is used, or a helper with fn.",
       });
   });
 
+const tensorName = ({ read }: Constraint): string => (read.tensor.kind === "input" ? read.tensor.name : (nameAt(read.span) ?? "a tensor"));
+
 const where = (c: Constraint): string => {
-  const source = c.read.tensor.kind === "input" ? c.read.tensor.name : "a tensor";
-  return `axis ${c.axis} (extent ${c.extent}) of ${source}${c.read.span ? ` at ${place(c.read.span)}` : ""}`;
+  return `axis ${c.axis} (extent ${c.extent}) of ${tensorName(c)}${c.read.span ? ` at ${place(c.read.span)}` : ""}`;
 };
 
 const spanOf = (v: Variable, c?: Constraint): Span | undefined => c?.read.span ?? v.span;
@@ -192,12 +192,17 @@ const spanOf = (v: Variable, c?: Constraint): Span | undefined => c?.read.span ?
 const conflict = (v: Variable, a: Bound, b: Bound, form: string): IndexicalError =>
   new IndexicalError("range-conflict", `the index ${v.name} runs over ${where(a.constraint)} and over ${where(b.constraint)}, which differ`, {
     span: spanOf(v, b.constraint),
-    remedy: `Make the extents equal, or give the range of ${v.name}. ${form}`,
+    remedy: `Make the extents equal, or give them: ${form}.`,
   });
 
 const negative = (v: Variable, b: Bound): IndexicalError => {
   const c = b.constraint;
-  return new IndexicalError("range-negative", `the index ${v.name} would have ${b.extent} values: ${printAffine(b.index)} must stay below ${c.extent}, the extent of axis ${c.axis}`, {
+  const known: string[] = [];
+  visitVariables(b.index, (u) => {
+    if (u !== v && !known.includes(`${u.name} < ${u.extent}`)) known.push(`${u.name} < ${u.extent}`);
+  });
+  const what = `${printAffine(b.index)} must stay in [0, ${c.extent}), axis ${c.axis} of ${tensorName(c)}`;
+  return new IndexicalError("range-negative", `the index ${v.name} would have ${b.extent} values: ${what}${known.length > 0 ? `, for all ${known.join(", ")}` : ""}`, {
     span: spanOf(v, c),
     remedy: "The tensor is smaller than what is laid over it: pad it, or use a smaller kernel or dilation.",
   });
@@ -209,20 +214,20 @@ const explicitForm = (v: Variable, own: readonly Variable[], body: Expr): string
   visitExpr(body, (e) => {
     if (e.kind === "reduce" && e.variables.includes(v)) [form, bound] = [e.op, e.variables];
   });
-  return `Give the extents: ${form}([${bound.map((u) => `extent of ${u.name}`).join(", ")}], (${bound.map((u) => u.name).join(", ")}) => ...).`;
+  return `${form}([${bound.map((u) => `extent of ${u.name}`).join(", ")}], (${bound.map((u) => u.name).join(", ")}) => ...)`;
 };
 
-const undetermined = (v: Variable, constraints: readonly Constraint[], unknown: ReadonlySet<Variable>, remedy: string): IndexicalError => {
+const undetermined = (v: Variable, constraints: readonly Constraint[], unknown: ReadonlySet<Variable>, form: (v: Variable) => string): IndexicalError => {
   const reads = constraints.filter((c) => c.of().some((a) => unknownIn(a, unknown).has(v)));
   const [first] = reads;
   if (!first)
-    return new IndexicalError("range-unknown", `no read tells the range of the index ${v.name}`, { span: v.span, remedy });
-  const together = [...unknown].filter((u) => first.of().some((a) => unknownIn(a, unknown).has(u))).map((u) => u.name);
+    return new IndexicalError("range-unknown", `no read tells the range of the index ${v.name}`, { span: v.span, remedy: `Give the extents: ${form(v)}.` });
+  const together = [...unknown].filter((u) => first.of().some((a) => unknownIn(a, unknown).has(u)));
   return new IndexicalError(
     "range-ambiguous",
     together.length > 1
-      ? `the ranges of ${together.join(" and ")} are both open in ${printExpr(first.read)}`
+      ? `the ranges of ${together.map((u) => u.name).join(" and ")} are ${together.length > 2 ? "all" : "both"} open in ${printExpr(first.read)}`
       : `${printExpr(first.read)} does not bound the index ${v.name}`,
-    { span: spanOf(v, first), remedy },
+    { span: spanOf(v, first), remedy: `Give the extents: ${[...new Set(together.map(form))].join(" or ")}.` },
   );
 };

@@ -60,7 +60,7 @@ export const nodeOf = (x: unknown): TensorNode => {
 };
 
 export const describe = (x: unknown): string =>
-  x === null || x === undefined ? String(x) : Array.isArray(x) ? `an array of ${x.length}` : typeof x === "function" ? "a function" : typeof x === "object" ? "an object" : `${typeof x} ${String(x)}`;
+  x === null || x === undefined ? String(x) : Array.isArray(x) ? `an array of ${x.length}` : typeof x === "function" ? "a function" : typeof x === "object" ? "an object" : typeof x === "string" ? `the text ${JSON.stringify(x)}` : typeof x === "symbol" ? "a symbol" : `the ${typeof x} ${String(x)}`;
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
@@ -69,7 +69,10 @@ export const checkShape = (shape: unknown, what: string, span?: Span): readonly 
   if (!Array.isArray(shape)) throw new IndexicalError("shape-type", `${what} must be an array of extents, got ${describe(shape)}`, { span, remedy: "Write one non-negative integer per axis, for example [1, 3, 32, 32, 32]." });
   shape.forEach((n, axis) => {
     if (typeof n !== "number" || !Number.isSafeInteger(n) || n < 0)
-      throw new IndexicalError("shape-extent", `${what}: extent ${typeof n === "number" ? n : describe(n)} on axis ${axis} of [${shape.map(String).join(", ")}]`, { span, remedy: "Extents are non-negative integers." });
+      throw new IndexicalError("shape-extent", `${what}: extent ${typeof n === "number" ? n : describe(n)} on axis ${axis} of [${shape.map(String).join(", ")}]`, {
+        span,
+        remedy: typeof n === "number" && Number.isFinite(n) && !Number.isInteger(n) ? "Extents are non-negative integers: round it with Math.floor or Math.ceil." : "Extents are non-negative integers.",
+      });
   });
   if (shape.length > 6) throw new IndexicalError("shape-rank", `${what} has rank ${shape.length}; the most is 6`, { span, remedy: "Fold axes into one." });
   const size = sizeOf(shape as number[]);

@@ -22,7 +22,7 @@ const checkInteger = (n: unknown, what: string): number => {
 const checkAxis = (axis: number, rank: number, what: string): number => {
   const a = checkInteger(axis, `the axis of ${what}`);
   if (a < -rank || a >= rank) {
-    const remedy = rank === 0 ? "It has no axes." : `Axes run from 0 to ${rank - 1}, or from -${rank} to -1 counted from the end.`;
+    const remedy = rank === 0 ? "It has no axes." : rank === 1 ? "Its only axis is 0." : `Axes run from 0 to ${rank - 1}, or from -${rank} to -1 counted from the end.`;
     throw new IndexicalError("view-axis", `${what}: axis ${a} of a tensor of rank ${rank}`, { remedy });
   }
   return a < 0 ? a + rank : a;

@@ -111,7 +111,7 @@ describe("the fine print", () => {
     const [x, w] = [line(4), line(6, "w")];
     const error = refusal(() => tensor((i) => sum((k) => x(i + k) * w(k))));
     expect(error.code).toBe("range-negative");
-    expect(error.message).toContain("the index i would have -1 values: i + k must stay below 4");
+    expect(error.message).toContain("the index i would have -1 values: i + k must stay in [0, 4), axis 0 of x, for all k < 6");
     expect(tensor((i) => sum((k) => line(5)(i + k) * w(k))).shape).toEqual([0]);
     expect(refusal(() => tensor((i) => x(i + 5))).code).toBe("range-negative");
     expect(tensor((i) => x(i + 4)).shape).toEqual([0]);

@@ -97,7 +97,7 @@ describe("pad", () => {
     ["two ends", () => pad(counting(2), [[1, 2, 3] as unknown as Width]), "view-argument", "pad was given 3 widths in the brackets of axis 0"],
     ["not below nothing", () => pad(counting(3), [[-2, -2]]), "shape-extent", "pad crops axis 0 to 3 + -2 + -2 = -1 elements"],
     ["a known mode", () => pad(counting(3), 1, { mode: "egde" as PadMode }), "pad-mode", "pad has no mode egde"],
-    ["a mode in an object", () => pad(counting(3), 1, "edge" as unknown as number), "view-argument", "pad was given string edge to fill with"],
+    ["a mode in an object", () => pad(counting(3), 1, "edge" as unknown as number), "view-argument", "pad was given the text \"edge\" to fill with"],
     ["an object with a mode", () => pad(counting(3), 1, {} as { mode: PadMode }), "pad-mode", "pad has no mode undefined"],
     ["reflect below the extent", () => pad(counting(3), [[0, 3]], { mode: "reflect" }), "pad-reflect", "pad by reflect with width 3 on axis 0 of extent 3"],
     ["something to repeat", () => pad(counting(0), [[0, 1]], { mode: "edge" }), "pad-empty", "pad by edge of axis 0, which is empty"],

@@ -1,0 +1,7 @@
+// expect: form-result
+import { constant, tensor, type Vector } from "indexical";
+
+const x = constant<Vector>([1, 2, 3]);
+
+// @ts-expect-error an element of it is a number
+export const y = tensor([3], (_i) => x);
