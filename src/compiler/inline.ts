@@ -1,18 +1,22 @@
-import { extentOf, indexOf, variable, visitVariables, type Affine, type Variable } from "../dsl/index.js";
-import type { Program, Read, Source, Stage, Value } from "./ir.js";
-import { constant, freeVariables, read, select, substituteValue, valueKey, visitParts, visitValues } from "./values.js";
-import { always, and, hasTest, visitCondition, within } from "./conditions.js";
+import { extentOf, indexOf, integer, shift, substitute, variable, visitVariables, type Affine, type Variable } from "../dsl/index.js";
+import { always, and, conjuncts, hasTest, mapCondition, not, within } from "./conditions.js";
+import type { Condition, Program, Read, Source, Stage, Value } from "./ir.js";
+import { isCheap, isView, worthRepeating, type Repetition } from "./repeat.js";
+import { replaceReadsDeep } from "./rewrite.js";
 import { simplify } from "./simplify.js";
 import { redirect } from "./split.js";
-import { replaceReadsDeep } from "./rewrite.js";
+import { constant, freeVariables, read, select, substituteValue, valueKey, variablesOf, variablesOfCondition, visitParts, visitValues } from "./values.js";
 
 /**
  * Lets definitions vanish into their readers, in an order that keeps arithmetic where it is done once:
  * first what only moves indices; then a reduction, or dear arithmetic, into the one reader that needs each element once (its epilogue);
  * then light arithmetic into whatever reads it (its prologue).
  */
-export const inline = (program: Program): Program =>
-  [viewsVanish, epiloguesVanish, prologuesVanish].reduce((p, vanish) => replaceReads(p, vanish), outlineGuarded(program));
+export const inline = (program: Program): Program => {
+  // Twice: what an inlined prologue reads may vanish where the work is.
+  const steps = [viewsVanish, epiloguesVanish, prologuesVanish, prologuesVanish];
+  return steps.reduce((p, vanish) => replaceReads(p, vanish), outlineGuarded(program));
+};
 
 /** Whether a read of `producer` becomes the producer's body. */
 type Vanish = (producer: Stage, r: Read, context: Context) => boolean;
@@ -26,17 +30,14 @@ interface Context {
 
 const bodyOf = (stage: Stage): Value => stage.pieces[0]!.body;
 
-const viewsVanish: Vanish = (producer) => {
-  const w = weigh(bodyOf(producer));
-  return w.flops === 0 && w.reduces === 0 && !w.dear;
-};
+const viewsVanish: Vanish = (producer) => isView(bodyOf(producer));
 
 const epiloguesVanish: Vanish = (producer, r, { reader, inLoop, isOutput, uses }) => {
   if (isOutput || inLoop || uses.readers.size !== 1 || uses.sites.size !== 1 || !readsOnce(r, reader)) return false;
-  return weigh(bodyOf(producer)).reduces === 0 || compatible(bodyOf(producer), reader);
+  return !hasReduction(bodyOf(producer)) || compatible(bodyOf(producer), reader);
 };
 
-const prologuesVanish: Vanish = (producer, _r, { isOutput }) => !isOutput && isLight(weigh(bodyOf(producer)));
+const prologuesVanish: Vanish = (producer, _r, { isOutput, uses }) => !isOutput && worthRepeating(producer.pieces[0]!, uses);
 
 const replaceReads = (program: Program, vanish: Vanish): Program => {
   const outputs = new Set<Source>(program.outputs.map((o) => o.source));
@@ -67,6 +68,14 @@ const replaceReads = (program: Program, vanish: Vanish): Program => {
   });
 };
 
+const hasReduction = (v: Value): boolean => {
+  let found = false;
+  visitValues(v, (w) => {
+    found ||= w.kind === "reduce";
+  });
+  return found;
+};
+
 const withBody = (stage: Stage, body: Value): Stage => ({ ...stage, pieces: [{ axes: stage.pieces[0]!.axes, body }] });
 
 /** Drops the stages that nothing reads. */
@@ -77,86 +86,47 @@ export const withoutDead = (program: Program): Program => {
   return { ...program, stages: program.stages.filter((s) => live.has(s)) };
 };
 
-interface Uses {
+interface Uses extends Repetition {
   readonly readers: Set<Stage>;
   readonly sites: Set<string>;
+  elements: number;
+  work: number;
 }
 
 const countUses = (program: Program): Map<Source, Uses> => {
   const uses = new Map<Source, Uses>();
-  for (const s of program.stages) uses.set(s, { readers: new Set(), sites: new Set() });
-  for (const stage of program.stages)
-    for (const piece of stage.pieces)
-      visitValues(piece.body, (v) => {
-        if (v.kind !== "read" || v.source.kind !== "stage") return;
-        const u = uses.get(v.source)!;
-        u.readers.add(stage);
-        u.sites.add(valueKey(v));
-      });
+  for (const s of program.stages) uses.set(s, { readers: new Set(), sites: new Set(), elements: 0, work: 0 });
+  for (const stage of program.stages) {
+    const axes = stage.pieces[0]!.axes.map((a) => a.variable);
+    let work = volume(axes);
+    const mine = new Set<Uses>();
+    visitScoped(bodyOf(stage), axes, (v, scope) => {
+      if (v.kind === "reduce") work += volume([...scope, ...v.loops]);
+      const u = v.kind === "read" ? uses.get(v.source) : undefined;
+      if (v.kind !== "read" || !u) return;
+      mine.add(u);
+      u.readers.add(stage);
+      u.sites.add(valueKey(v));
+      // An operand of a sum is shared by the elements that do not tell it apart; what no loop tells apart is found once for each element.
+      const own = new Set(v.indices.flatMap((a) => [...variablesOf(a)]));
+      const shared = scope.filter((x) => own.has(x));
+      u.elements += volume(shared.some((x) => !axes.includes(x)) ? shared : axes);
+    });
+    for (const u of mine) u.work += work;
+  }
   return uses;
 };
 
-/** What one element costs to compute again. */
-interface Weight {
-  reads: number;
-  flops: number;
-  dear: boolean;
-  reduces: number;
-  /** Multiply-adds of the reductions. */
-  terms: number;
-}
+const volume = (of: readonly Variable[]): number => of.reduce((n, v) => n * extentOf(v), 1);
 
-const dearFunctions = new Set(["exp", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh", "sinh", "cosh", "asin", "acos", "atan", "erf", "sigmoid", "cbrt"]);
-
-export const weigh = (v: Value): Weight => {
-  const seen = new Set<Value>();
-  const go = (x: Value): Weight => {
-    const w: Weight = { reads: 0, flops: 0, dear: false, reduces: 0, terms: 0 };
-    if (seen.has(x)) return w;
-    seen.add(x);
-    const take = (u: Weight): void => {
-      w.reads += u.reads;
-      w.flops += u.flops;
-      w.dear ||= u.dear;
-      w.reduces += u.reduces;
-      w.terms += u.terms;
-    };
-    if (x.kind === "select") {
-      // One branch runs.
-      visitCondition(x.condition, () => {}, (t) => take(go(t)));
-      const [a, b] = [go(x.then), go(x.otherwise)];
-      take({
-        reads: Math.max(a.reads, b.reads),
-        flops: Math.max(a.flops, b.flops),
-        dear: a.dear || b.dear,
-        reduces: a.reduces + b.reduces,
-        terms: a.terms + b.terms,
-      });
-      return w;
-    }
-    if (x.kind === "read") w.reads++;
-    if (x.kind === "unary") {
-      w.flops++;
-      w.dear ||= dearFunctions.has(x.op);
-    }
-    if (x.kind === "binary") {
-      w.flops += x.op === "div" ? 4 : 1;
-      w.dear ||= x.op === "pow" || x.op === "atan2" || x.op === "hypot";
-    }
-    if (x.kind === "uniform") w.dear = true;
-    if (x.kind === "reduce") {
-      w.reduces++;
-      w.terms += x.loops.reduce((n, l) => n * extentOf(l), 1);
-    }
-    const data = (a: Affine): void => visitVariables(a, () => {}, (d) => take(go(d as Value)));
-    visitParts(x, (y) => take(go(y)), data);
-    return w;
-  };
-  return go(v);
+/** Calls `visit` on each distinct value, with the indices and loops that it is under. */
+const visitScoped = (v: Value, scope: readonly Variable[], visit: (v: Value, scope: readonly Variable[]) => void, seen: Set<Value> = new Set()): void => {
+  if (seen.has(v)) return;
+  seen.add(v);
+  visit(v, scope);
+  const inner = v.kind === "reduce" ? [...scope, ...v.loops] : scope;
+  visitParts(v, (w) => visitScoped(w, inner, visit, seen), (a) => visitVariables(a, () => {}, (data) => visitScoped(data as Value, inner, visit, seen)));
 };
-
-/** Little enough to be computed at every use instead of being stored once. */
-const isLight = (w: Weight): boolean => w.reduces === 0 && !w.dear && w.reads <= 3 && w.flops <= 16;
 
 /** Each element of the source is read at most once: every axis follows an index of its own. */
 const readsOnce = (r: Read, reader: Stage): boolean => {
@@ -179,11 +149,7 @@ const compatible = (body: Value, reader: Stage): boolean => {
   const mine = [...shapes].sort().join(";");
   const before = joined.get(reader);
   if (before !== undefined && before !== mine) return false;
-  let own = false;
-  visitValues(reader.pieces[0]!.body, (v) => {
-    if (v.kind === "reduce") own = true;
-  });
-  if (own) return false;
+  if (hasReduction(bodyOf(reader))) return false;
   joined.set(reader, mine);
   return true;
 };
@@ -198,8 +164,8 @@ const bodyAt = (producer: Stage, r: Read): Value => {
 };
 
 /**
- * A guarded definition with a dear or reducing branch keeps the guard and loses the branch, which becomes a stage over just the
- * indices that it depends on: so the guard can still be seen through by the readers.
+ * A definition that is a number but for one dear or reducing branch keeps the guard and loses the branch, which becomes a stage over just
+ * the indices that it depends on, where the guard can hold: so the readers can still see through the guard, as through a view.
  */
 const outlineGuarded = (program: Program): Program => {
   const outputs = new Set<Source>(program.outputs.map((o) => o.source));
@@ -218,27 +184,46 @@ const outlineGuarded = (program: Program): Program => {
 
 const outline = (stage: Stage, add: (part: Stage) => void): Value => {
   const variables = stage.pieces[0]!.axes.map((a) => a.variable);
-  let count = 0;
-  const leaf = (v: Value): Value => {
-    if (v.kind === "select" && !hasTest(v.condition)) return select(v.condition, leaf(v.then), leaf(v.otherwise));
-    if (isLight(weigh(v))) return v;
-    const free = freeVariables(v);
-    const axes = variables.filter((x) => free.has(x));
-    const fresh = axes.map((x) => variable(x.name, x.extent, x.span));
-    const image = new Map<Variable, Affine>(axes.map((x, k) => [x, indexOf(fresh[k]!)]));
-    // Without the guard some reads may be outside: what they give there is never used.
-    const part: Stage = {
-      kind: "stage",
-      name: `${stage.name}.${count++}`,
-      shape: fresh.map(extentOf),
-      pieces: [{ axes: fresh.map((x) => ({ variable: x, start: 0, step: 1 })), body: substituteValue(fillAll(v), (x) => image.get(x)) }],
-      span: stage.span,
-    };
-    add(part);
-    return read(part, axes.map(indexOf), undefined, stage.span);
-  };
   const body = bodyOf(stage);
-  return body.kind === "select" ? leaf(body) : body;
+  const found = soleBranch(body, always);
+  if (!found || isCheap(found.branch)) return body;
+  const { branch, given } = found;
+  const free = freeVariables(branch);
+  const axes = variables.filter((x) => free.has(x)).map((x) => ({ x, ...boundsOf(x, given) }));
+  if (axes.some(({ low, high }) => low > high)) return body;
+  const fresh = axes.map(({ x, low, high }) => variable(x.name, high - low + 1, x.span));
+  const image = new Map<Variable, Affine>(axes.map(({ x, low }, k) => [x, shift(indexOf(fresh[k]!), low)]));
+  // Without the guard some reads may be outside: what they give there is never used.
+  const part: Stage = {
+    kind: "stage",
+    name: `${stage.name}.inside`,
+    shape: fresh.map(extentOf),
+    pieces: [{ axes: fresh.map((x) => ({ variable: x, start: 0, step: 1 })), body: substituteValue(fillAll(branch), (x) => image.get(x)) }],
+    span: stage.span,
+  };
+  add(part);
+  const inside = read(part, axes.map(({ x, low }) => shift(indexOf(x), -low)), undefined, stage.span);
+  const put = (v: Value): Value => (v === branch ? inside : v.kind === "select" ? select(v.condition, put(v.then), put(v.otherwise)) : v);
+  return put(body);
+};
+
+/** The one branch of nested choices by index that is not a number, and when it is taken; undefined when there are several or none. */
+const soleBranch = (v: Value, given: Condition): { readonly branch: Value; readonly given: Condition } | undefined => {
+  if (v.kind !== "select" || hasTest(v.condition)) return given.kind === "true" ? undefined : { branch: v, given };
+  if (v.otherwise.kind === "constant") return soleBranch(v.then, and(given, v.condition));
+  return v.then.kind === "constant" ? soleBranch(v.otherwise, and(given, not(v.condition))) : undefined;
+};
+
+/** The first and the last value of an index that the conditions on it alone allow. */
+const boundsOf = (x: Variable, given: Condition): { readonly low: number; readonly high: number } => {
+  const own = conjuncts(given).filter((c) => [...variablesOfCondition(c)].every((v) => v === x) && !hasTest(c));
+  const holds = (n: number): boolean => own.every((c) => mapCondition(c, (a) => substitute(a, () => integer(n)), (v) => v).kind === "true");
+  let [low, high] = [0, extentOf(x) - 1];
+  if (own.length > 0 && high < 1 << 16) {
+    while (low <= high && !holds(low)) low++;
+    while (high >= low && !holds(high)) high--;
+  }
+  return { low, high };
 };
 
 const fillAll = (v: Value): Value => replaceReadsDeep(v, (r) => (r.fill === undefined ? read(r.source, r.indices, 0, r.span) : undefined));
