@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { readSafetensors, type Arrays, type NdArray } from "../../lib/formats/index.js";
 import { recipeTensor } from "../../lib/weights/recipe.js";
 import { Fields, isRecord, malformed } from "./fields.js";
@@ -26,10 +25,10 @@ export interface GoldenCase {
   readonly hasGradients: boolean;
 }
 
-/** Reads `<stem>.json` and `<stem>.safetensors`. @throws golden-malformed, or what reading them throws, when the case can't be read */
-export const readCase = async (stem: string, id: string): Promise<GoldenCase> => {
-  const description = parse(await contents(`${stem}.json`), id);
-  const arrays = readSafetensors(new Uint8Array(await contents(`${stem}.safetensors`)));
+/** A case from the bytes of its `<id>.json` and `<id>.safetensors`. @throws golden-malformed, or what reading tensors throws */
+export const parseCase = (id: string, json: Uint8Array, tensors: Uint8Array): GoldenCase => {
+  const description = parse(json, id);
+  const arrays = readSafetensors(tensors);
   const fields = new Fields(description, `${id}.json`);
   const mode = fields.string("mode", "eval");
   const tolerance = fields.fields("tolerance");
@@ -48,17 +47,9 @@ export const readCase = async (stem: string, id: string): Promise<GoldenCase> =>
   };
 };
 
-const contents = async (file: string): Promise<Buffer> => {
+const parse = (bytes: Uint8Array, id: string): Readonly<Record<string, unknown>> => {
   try {
-    return await readFile(file);
-  } catch (error) {
-    return malformed(`${file.slice(file.lastIndexOf("/") + 1)} can't be read: ${error instanceof Error ? error.message : String(error)}`);
-  }
-};
-
-const parse = (bytes: Buffer, id: string): Readonly<Record<string, unknown>> => {
-  try {
-    const value: unknown = JSON.parse(bytes.toString("utf8"));
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
     if (isRecord(value)) return value;
   } catch (error) {
     return malformed(`${id}.json is not JSON: ${error instanceof Error ? error.message : String(error)}`);

@@ -3,7 +3,8 @@ import { resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { compile } from "../../compiler/index.js";
 import { tensor, type Tensor } from "../../dsl/index.js";
-import { caseIds, runCase, type CaseResult } from "./run.js";
+import { caseIds, readCase } from "./files.js";
+import { runCase, type CaseResult } from "./run.js";
 
 export interface Output {
   out(line: string): void;
@@ -40,7 +41,7 @@ export const goldens = async (args: readonly string[], { out, err }: Output): Pr
   if (!json) out(`${ids.length} cases on ${ran}`);
   const cases: CaseResult[] = [];
   for (const id of ids) {
-    const result = await runCase(folder, id, device);
+    const result = await runCase(id, () => readCase(folder, id), device);
     cases.push(result);
     if (!json) out(line(result, width));
   }

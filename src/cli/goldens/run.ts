@@ -1,9 +1,7 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { compile, type Compiled } from "../../compiler/index.js";
 import type { AnyTensor } from "../../dsl/index.js";
 import { toFloat64, type NdArray, type TypedArray } from "../../lib/formats/index.js";
-import { readCase, type GoldenCase } from "./case.js";
+import type { GoldenCase } from "./case.js";
 import { compare, worseOf, type Deviation } from "./compare.js";
 import type { Machine, Outcome } from "./family.js";
 import { isUnmapped } from "./fields.js";
@@ -18,26 +16,23 @@ export interface CaseResult {
   readonly tolerance: number | null;
   /** Why it failed or was skipped; else what was left unchecked. */
   readonly reason: string;
+  /** Where its programs really ran; empty when the case needed none. */
+  readonly devices: readonly string[];
 }
 
-/** The ids of the cases of a folder: every name that ends in .json or .safetensors. A case of which one file is missing is a case that fails. */
-export const caseIds = async (folder: string): Promise<string[]> => {
-  const names = await readdir(folder);
-  return [...new Set(names.flatMap((name) => /^(.+)\.(?:json|safetensors)$/.exec(name)?.[1] ?? []))].sort();
-};
-
-/** Runs one case. Whatever goes wrong is its result, not an exception. */
-export const runCase = async (folder: string, id: string, device: string): Promise<CaseResult> => {
+/** Runs the case that `read` gives, on a device. Whatever goes wrong is its result, not an exception. */
+export const runCase = async (id: string, read: () => Promise<GoldenCase>, device: string): Promise<CaseResult> => {
+  const machine = machineOf(device);
   const report = (status: CaseResult["status"], reason: string, at?: Deviation): CaseResult => ({
     id,
     status,
     error: at?.error ?? null,
     tolerance: at?.tolerance ?? null,
     reason,
+    devices: machine.devices(),
   });
-  const machine = machineOf(device);
   try {
-    const golden = await readCase(join(folder, id), id);
+    const golden = await read();
     const outcome = await runnerOf(golden)(golden, machine);
     golden.ctor.checkAllRead();
     return judge(golden, outcome, machine, report);
@@ -55,7 +50,7 @@ const judge = (golden: GoldenCase, { outputs, checks = [] }: Outcome, machine: C
   const missing = expected.filter((name) => !(name in outputs));
   const absent = Object.keys(outputs).filter((name) => !(name in golden.arrays));
   if (absent.length > 0) return report("failed", `${golden.id}.safetensors has no tensor ${absent.join(", ")}`);
-  const tolerance = golden.tolerance[machine.onGpu() ? "gpu" : "cpu"];
+  const tolerance = golden.tolerance[machine.devices().some(isGpu) ? "gpu" : "cpu"];
   let worst: Deviation | undefined;
   let where = "";
   let compared = checks.length;
@@ -90,8 +85,8 @@ const judge = (golden: GoldenCase, { outputs, checks = [] }: Outcome, machine: C
 interface CountingMachine extends Machine {
   /** How many programs ran. */
   readonly runs: number;
-  /** Whether a program ran in float32 on a GPU. */
-  onGpu(): boolean;
+  /** The devices of the programs that were compiled, each once. */
+  devices(): readonly string[];
   /** Frees what was compiled. */
   dispose(): void;
 }
@@ -104,7 +99,7 @@ const machineOf = (device: string): CountingMachine => {
     get runs() {
       return runs;
     },
-    onGpu: () => [...compiled.values()].some((executable) => isGpu(executable.device)),
+    devices: () => [...new Set([...compiled.values()].map((executable) => executable.device))],
     run: async (program, inputs) => {
       let executable = compiled.get(program);
       if (!executable) {
