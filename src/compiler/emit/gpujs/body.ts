@@ -1,18 +1,17 @@
-import { add, extentOf, indexOf, integer, interval, isConstant, negate, scale, shift, type Affine, type Variable } from "../../../dsl/index.js";
+import { add, extentOf, indexOf, integer, interval, isConstant, negate, scale, shift, uniformOf, type Affine, type Variable } from "../../../dsl/index.js";
 import { IndexicalError } from "../../../dsl/errors.js";
 import type { Layout } from "../../../runtime/gpujs/plan.js";
 import type { Condition, Read, Reduce, Source, Value } from "../../ir.js";
 import { Block, Names } from "./block.js";
 import { binaryText, unaryText } from "./functions.js";
-import { Integers } from "./integers.js";
+import { integerVariable, Integers } from "./integers.js";
 import { Env, Keys } from "./keys.js";
 import { addressOf, storedRange } from "./layout.js";
 import { atom, sumText, tight, type Text } from "./text.js";
 
-/** Where a kernel finds a tensor: the argument, the layout, and how far into the argument the tensor begins. */
+/** Where a kernel finds a tensor: the argument, and how far into the argument the tensor begins. */
 export interface Operand {
   readonly name: string;
-  readonly layout: Layout;
   readonly offset: number;
 }
 
@@ -26,6 +25,7 @@ export interface LoopChoice {
 
 export interface BodyOptions {
   operand(source: Source): Operand;
+  layoutOf(source: Source): Layout;
   /** The text of Infinity (0), -Infinity (1) and NaN (2). */
   special(k: number): string;
   loops(reduce: Reduce): LoopChoice;
@@ -86,7 +86,7 @@ export class Body {
     const text = this.index(a);
     if (/^[A-Za-z][A-Za-z0-9]*$/.test(text)) return text;
     const name = this.fresh(wish);
-    this.line(`let ${name} = 0; ${name}++; ${name} = ${text};`);
+    this.line(integerVariable(name, text));
     return name;
   }
 
@@ -210,7 +210,7 @@ export class Body {
   }
 
   private read(v: Read, env: Env): Text {
-    const { name, layout, offset } = this.options.operand(v.source);
+    const layout = this.options.layoutOf(v.source);
     const indices = v.indices.map((i) => this.keys.apply(i, env));
     const inside: string[] = [];
     if (v.fill !== undefined) {
@@ -225,6 +225,7 @@ export class Body {
         if (high > last) inside.push(this.integers.comparison(shift(negate(index), last), ">="));
       }
     }
+    const { name, offset } = this.options.operand(v.source);
     const address = this.recombine(shift(addressOf(layout, indices), offset));
     const element = `${name}[${this.integers.subscript(address)}]`;
     return atom(inside.length === 0 ? element : `(${inside.join(" && ")} ? ${element} : ${this.number(v.fill!).text})`);
@@ -391,7 +392,7 @@ export class Body {
       const name = this.fresh(l.name);
       const outer = this.variables.get(l);
       this.within(inner, () => {
-        this.define(l, name);
+        this.define(l, () => this.integers.counter(inner));
         nest(k + 1);
       });
       if (outer) this.variables.set(l, outer);
@@ -453,23 +454,25 @@ export class Body {
     const times = (k: number): void => {
       const [low, high] = [k & 0xffff, k >>> 16];
       const [l, u] = [this.fresh("l"), this.fresh("u")];
-      this.line(`let ${l} = 0; ${l}++; ${l} = ${h} & 65535;`);
-      this.line(`let ${u} = 0; ${u}++; ${u} = ${h} >>> 16;`);
+      this.line(integerVariable(l, `${h} & 65535`));
+      this.line(integerVariable(u, `${h} >>> 16`));
       this.line(`${h} = (${l} * ${low} + ((((${u} * ${low}) & 65535) + ((${l} * ${high}) & 65535)) << 16)) | 0;`);
     };
     const stir = (by: number): void => this.line(`${h} = ${h} ^ (${h} >>> ${by});`);
     const parts = of.map((v) => this.integers.bits(v, env));
-    this.line(`let ${h} = 0; ${h}++; ${h} = ${0x9e3779b9 | 0};`);
-    for (const part of parts) {
-      this.line(`${h} = ${h} ^ ${part};`);
+    parts.forEach((part, k) => {
+      // A literal by itself would be rounded to a float.
+      if (k === 0) this.line(integerVariable(h, `(-${-(0x9e3779b9 | 0)}) ^ ${part}`));
+      else this.line(`${h} = ${h} ^ ${part};`);
       stir(16);
       times(0x7feb352d);
       stir(15);
       times(0x846ca68b);
       stir(16);
-    }
+    });
+    if (parts.length === 0) return this.number(uniformOf([]));
     const top = this.fresh("u");
-    this.line(`let ${top} = 0; ${top}++; ${top} = ${h} >>> 8;`);
+    this.line(integerVariable(top, `${h} >>> 8`));
     return atom(`(${top} / 16777216)`);
   }
 }

@@ -28,9 +28,13 @@ export interface IntegerHost {
 }
 
 /**
- * Writes index expressions in exact integer arithmetic. gpu.js types an expression, not a variable: an integer that
- * is given to a variable becomes a float, unless the variable is also counted up somewhere. Hence `let p = 0; p++; p = ...`.
+ * The statement that puts an integer into a variable. gpu.js makes floats of variables, whatever they are given, unless
+ * they begin as something that could be either and are counted up somewhere. The width of the output could be either;
+ * a literal could too, but on WebAssembly gpu.js looks at it twice and finds a float the second time.
  */
+export const integerVariable = (name: string, text: string): string => `let ${name} = this.output.x; ${name}++; ${name} = ${/^[0-9]{8,}$/.test(text) ? `this.thread.x - this.thread.x + ${text}` : text};`;
+
+/** Writes index expressions in exact integer arithmetic. */
 export class Integers {
   constructor(private readonly host: IntegerHost) {}
 
@@ -77,13 +81,18 @@ export class Integers {
     return sumText(base, a.constant > 0 ? "+" : "-", atom(String(Math.abs(a.constant)))).text;
   }
 
+  /** The index of a loop as an integer: its counter is a float on WebAssembly. */
+  counter(loop: Block): string {
+    return this.pointer(loop, 1, `counter ${loop.index!.id}`, undefined, loop.index!.name);
+  }
+
   /** A variable that moves by `step` with each turn of a loop. Engines keep it in a register, where they would compute a sum anew for each use. */
-  private pointer(loop: Block, step: number, key: string, from: Text | undefined): string {
+  private pointer(loop: Block, step: number, key: string, from: Text | undefined, wish = "p"): string {
     const known = loop.find(key);
     if (known !== undefined) return known;
     const { host } = this;
-    const name = host.fresh("p");
-    host.within(loop.parent!, () => host.line(`let ${name} = 0; ${name}++; ${name} = ${from?.text ?? "0"};`));
+    const name = host.fresh(wish);
+    host.within(loop.parent!, () => host.line(integerVariable(name, from?.text ?? "0")));
     loop.moves.push(`${name} = ${name} ${step > 0 ? "+" : "-"} ${Math.abs(step)};`);
     loop.remember(key, name);
     return name;
@@ -127,7 +136,7 @@ export class Integers {
       if (known !== undefined) return known;
       const { text } = write();
       const name = bareName.test(text) ? text : host.fresh(wish);
-      if (name !== text) host.line(`let ${name} = 0; ${name}++; ${name} = ${text};`);
+      if (name !== text) host.line(integerVariable(name, text));
       host.block.remember(key, name);
       return name;
     });
@@ -143,7 +152,7 @@ export class Integers {
       const rough = this.roughQuotient(n, k);
       if (largest < exactDivision) return rough;
       const q = host.fresh("q");
-      host.line(`let ${q} = 0; ${q}++; ${q} = ${rough.text};`);
+      host.line(integerVariable(q, rough.text));
       if (largest / k < exactDivision) {
         host.line(`if (${n} < ${q} * ${k}) { ${q} = ${q} - 1; }`);
         host.line(`if (${n} >= ${q} * ${k} + ${k}) { ${q} = ${q} + 1; }`);
@@ -168,7 +177,7 @@ export class Integers {
     if (known !== undefined) return known;
     const names = of.map((a) => (isConstant(a) ? String(a.constant) : this.named("p", host.block, `whole ${a.key}`, () => this.text(a))));
     const name = host.fresh("m");
-    host.line(`let ${name} = 0; ${name}++; ${name} = ${names[0]};`);
+    host.line(integerVariable(name, names[0]!));
     for (const n of names.slice(1)) host.line(`if (${n} ${kind === "min" ? "<" : ">"} ${name}) { ${name} = ${n}; }`);
     host.block.remember(key, name);
     return name;

@@ -115,7 +115,8 @@ const writeKernel = (name: string, grid: Grid, layoutOf: (source: Source) => Lay
     };
     const sizeOf = (a: Argument): number => (a === "specials" ? specials.length : layoutOf(a).size);
     const body: Body = new Body({
-      operand: (source) => ({ ...place(source), layout: layoutOf(source) }),
+      operand: place,
+      layoutOf,
       special: (k) => {
         const { name, offset } = place("specials");
         return `${name}[${offset + k}]`;
