@@ -1,0 +1,1 @@
+export { emitWebgpu, type WebgpuOptions } from "./emit.js";

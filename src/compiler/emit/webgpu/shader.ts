@@ -1,0 +1,126 @@
+import type { WebgpuPlace, WebgpuStep } from "../../../runtime/webgpu/plan.js";
+import type { Source } from "../../ir.js";
+import { Block } from "../gpujs/block.js";
+import { Library } from "./library.js";
+import { Writer } from "./writer.js";
+
+/** Workgroups that WebGPU runs along one dimension. */
+const mostAcross = 65535;
+
+/** A part of a shader that has workgroups of its own, and what they do. */
+export interface Section {
+  /** Number of workgroups. */
+  readonly groups: number;
+  /** Writes what a workgroup does; `group` is the name of its number within the section, a `u32`. */
+  readonly write: (shader: Shader, group: string) => void;
+}
+
+/** How a buffer is seen: as numbers, or as vectors of four. */
+type View = "f32" | "vec4f";
+
+/** One compute shader under construction: its bindings, its functions, its statements. */
+export class Shader {
+  readonly library = new Library();
+  readonly writer: Writer;
+  private readonly bindings = new Map<string, { readonly name: string; readonly buffer: number; readonly view: View; write: boolean }>();
+  private readonly declarations = new Map<string, string>();
+
+  constructor(
+    readonly threads: number,
+    private readonly placeOf: (source: Source) => WebgpuPlace,
+  ) {
+    this.writer = new Writer(this.library, (source, address) => this.element(source, address));
+  }
+
+  /** Declares something beside the functions, once. */
+  declare(key: string, text: string): void {
+    this.declarations.set(key, text);
+  }
+
+  private bind(buffer: number, view: View, write: boolean, wish: string): string {
+    const key = `${buffer} ${view}`;
+    let known = this.bindings.get(key);
+    if (!known) this.bindings.set(key, (known = { name: this.writer.fresh(`buffer ${wish}`), buffer, view, write }));
+    known.write ||= write;
+    return known.name;
+  }
+
+  /** Text of an element of a source. */
+  element(source: Source, address: string): string {
+    const { buffers, offset, span } = this.placeOf(source);
+    if (buffers.length === 1) return `${this.bind(buffers[0]!, "f32", false, source.name)}[${offset === 0 ? address : `${address} + ${offset}`}]`;
+    const name = `read_${buffers.join("_")}`;
+    if (!this.declarations.has(name)) {
+      const parts = buffers.map((b) => this.bind(b, "f32", false, source.name));
+      const lines = parts.map((part, k) => (k === parts.length - 1 ? `  return ${part}[at - ${k * span}];` : `  if (at < ${(k + 1) * span}) { return ${part}[at - ${k * span}]; }`));
+      this.declare(name, [`fn ${name}(at: i32) -> f32 {`, ...lines, "}"].join("\n"));
+    }
+    return `${name}(${address})`;
+  }
+
+  /** Text of the vector of four that begins at element 4 * `address` of a source. */
+  vector(source: Source, address: string): string {
+    const { buffers, offset } = this.placeOf(source);
+    return `${this.bind(buffers[0]!, "vec4f", false, source.name)}[${offset === 0 ? address : `${address} + ${offset / 4}`}]`;
+  }
+
+  /** Writes a number to an element of a source. */
+  store(source: Source, address: string, value: string): void {
+    const { buffers, offset, span } = this.placeOf(source);
+    if (buffers.length === 1) {
+      this.writer.line(`${this.bind(buffers[0]!, "f32", true, source.name)}[${offset === 0 ? address : `${address} + ${offset}`}] = ${value};`);
+      return;
+    }
+    const name = `write_${buffers.join("_")}`;
+    if (!this.declarations.has(name)) {
+      const parts = buffers.map((b) => this.bind(b, "f32", true, source.name));
+      const lines = parts.map((part, k) => (k === parts.length - 1 ? `  ${part}[at - ${k * span}] = value;` : `  if (at < ${(k + 1) * span}) { ${part}[at - ${k * span}] = value; return; }`));
+      this.declare(name, [`fn ${name}(at: i32, value: f32) {`, ...lines, "}"].join("\n"));
+    }
+    this.writer.line(`${name}(${address}, ${value});`);
+  }
+
+  /** Writes sections, each of which takes the workgroups after those of the one before. */
+  write(name: string, sections: readonly Section[]): WebgpuStep {
+    const { writer } = this;
+    const total = sections.reduce((n, s) => n + s.groups, 0);
+    const deep = Math.ceil(total / mostAcross);
+    const across = Math.ceil(total / deep);
+    const spare = across * deep > total;
+    const group = deep > 1 ? writer.named(`group.y * ${across}u + group.x`, "group") : "group.x";
+    let first = 0;
+    sections.forEach((section, k) => {
+      const [begin, end] = [first, first + section.groups];
+      const last = k === sections.length - 1 && !spare;
+      const write = (): void => section.write(this, begin === 0 ? group : writer.named(`${group} - ${begin}u`, "group"));
+      const tests = [...(begin > 0 ? [`${group} >= ${begin}u`] : []), ...(last ? [] : [`${group} < ${end}u`])];
+      if (tests.length > 0) writer.branch(tests.join(" && "), write);
+      else write();
+      first = end;
+    });
+    const bindings = [...this.bindings.values()];
+    // A buffer that is written and read has one binding for both.
+    const written = new Set(bindings.filter((b) => b.write).map((b) => b.buffer));
+    const source = [
+      ...bindings.map(({ name: n, buffer, view }, k) => `@group(0) @binding(${k}) var<storage, ${written.has(buffer) ? "read_write" : "read"}> ${n}: array<${view}>;`),
+      ...this.declarations.values(),
+      this.library.text(),
+      `@compute @workgroup_size(${this.threads})`,
+      "fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {",
+      ...writer.block.lines.map((l) => `  ${l}`),
+      "}",
+    ].filter((l) => l !== "");
+    return {
+      name,
+      source: `${source.join("\n")}\n`,
+      threads: this.threads,
+      groups: [across, deep, 1],
+      bindings: bindings.map(({ buffer }) => ({ buffer, write: written.has(buffer) })),
+    };
+  }
+
+  /** The block that is being written. */
+  get block(): Block {
+    return this.writer.block;
+  }
+}

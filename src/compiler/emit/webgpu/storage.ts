@@ -1,0 +1,111 @@
+import { sizeOf } from "../../../dsl/index.js";
+import type { WebgpuBuffer, WebgpuPlace } from "../../../runtime/webgpu/plan.js";
+import type { Program, Source } from "../../ir.js";
+
+/** What one dispatch reads and writes. */
+export interface Use {
+  readonly reads: ReadonlySet<Source>;
+  readonly target: Source;
+  /** Runs once, when the program is loaded. */
+  readonly once: boolean;
+}
+
+export interface Storage {
+  readonly buffers: readonly WebgpuBuffer[];
+  readonly places: ReadonlyMap<Source, WebgpuPlace>;
+}
+
+/** Places in a buffer begin at multiples of this many elements. */
+const alignment = 16;
+const aligned = (n: number): number => Math.ceil(n / alignment) * alignment;
+
+/** Sources that share a buffer for the whole run. */
+interface Group {
+  members: Source[];
+  elements: number;
+}
+
+/**
+ * Decides where each tensor lies. Inputs and outputs have buffers of their own, results between steps share a pool by
+ * their lifetimes, and constants lie together. Where a shader would see more buffers than a device binds, the smallest
+ * that it reads move into one.
+ */
+export const store = (program: Program, uses: readonly Use[], mostBindings: number, bindingBytes: number): Storage => {
+  const most = Math.floor(bindingBytes / 4);
+  const sources = new Set<Source>([...program.inputs, ...uses.flatMap((u) => [...u.reads, u.target]), ...program.outputs.map((o) => o.source)]);
+  const elements = (s: Source): number => sizeOf(s.shape);
+  const group = new Map<Source, Group>();
+  const join = (members: readonly Source[]): void => {
+    const all = [...new Set(members.flatMap((s) => group.get(s)?.members ?? [s]))];
+    const joined = { members: all, elements: all.reduce((n, s) => n + aligned(elements(s)), 0) };
+    for (const s of all) group.set(s, joined);
+  };
+  const constants = [...sources].filter((s) => s.kind === "constants");
+  if (constants.reduce((n, s) => n + aligned(elements(s)), 0) <= most) join(constants);
+  for (const { reads, target } of uses) {
+    const partsOf = (s: Source): number => (group.has(s) ? 1 : Math.max(1, Math.ceil(elements(s) / most)));
+    for (;;) {
+      const seen = [...new Set([...reads, target].map((s) => group.get(s) ?? s))];
+      const bindings = seen.reduce((n, s) => n + ("members" in s ? 1 : partsOf(s)), 0);
+      if (bindings <= mostBindings) break;
+      const small = seen.filter((s) => s !== target && s !== group.get(target)).sort((a, b) => sizeIn(a, elements) - sizeIn(b, elements));
+      if (small.length < 2) break;
+      join(small.slice(0, Math.max(2, Math.min(small.length, bindings - mostBindings + 1))).flatMap((s) => ("members" in s ? s.members : [s])));
+    }
+  }
+
+  const buffers: { name: string; bytes: number }[] = [];
+  const places = new Map<Source, WebgpuPlace>();
+  const allocate = (name: string, count: number): number => buffers.push({ name, bytes: Math.max(16, 4 * aligned(count)) }) - 1;
+  const alone = (s: Source): WebgpuPlace => {
+    const count = elements(s);
+    if (count <= most) return { buffers: [allocate(s.name, count)], offset: 0, span: count };
+    const span = Math.floor(most / alignment) * alignment;
+    const parts = Math.ceil(count / span);
+    return { buffers: Array.from({ length: parts }, (_, k) => allocate(`${s.name}.${k}`, Math.min(span, count - k * span))), offset: 0, span };
+  };
+  for (const g of new Set(group.values())) {
+    const buffer = allocate(g.members.length === 1 ? g.members[0]!.name : "shared", g.elements);
+    let offset = 0;
+    for (const s of g.members) {
+      places.set(s, { buffers: [buffer], offset, span: elements(s) });
+      offset += aligned(elements(s));
+    }
+  }
+
+  const outputs = new Set<Source>(program.outputs.map((o) => o.source));
+  const last = new Map<Source, number>();
+  const kept = new Set<Source>(uses.filter((u) => u.once).map((u) => u.target));
+  uses.forEach(({ reads, target }, k) => {
+    for (const s of reads) last.set(s, k);
+    last.set(target, k);
+  });
+  for (const s of sources) if (!places.has(s) && (s.kind !== "stage" || outputs.has(s) || kept.has(s))) places.set(s, alone(s));
+
+  // The pool: a result takes the free buffer that fits best, or makes the largest free one larger.
+  const free: number[] = [];
+  const pooled: { buffer: number; until: number }[] = [];
+  uses.forEach(({ target }, k) => {
+    for (const p of pooled) {
+      if (p.until >= k || p.until < 0) continue;
+      free.push(p.buffer);
+      p.until = -1;
+    }
+    if (places.has(target)) return;
+    const count = elements(target);
+    if (count > most) {
+      places.set(target, alone(target));
+      return;
+    }
+    const bytes = Math.max(16, 4 * aligned(count));
+    free.sort((a, b) => buffers[a]!.bytes - buffers[b]!.bytes);
+    const at = free.findIndex((b) => buffers[b]!.bytes >= bytes);
+    const [buffer] = free.length > 0 ? free.splice(at < 0 ? free.length - 1 : at, 1) : [allocate(`pool.${pooled.length}`, count)];
+    buffers[buffer!]!.bytes = Math.max(buffers[buffer!]!.bytes, bytes);
+    pooled.push({ buffer: buffer!, until: last.get(target)! });
+    places.set(target, { buffers: [buffer!], offset: 0, span: count });
+  });
+  return { buffers, places };
+};
+
+const sizeIn = (s: Source | Group, elements: (s: Source) => number): number => ("members" in s ? s.elements : elements(s));

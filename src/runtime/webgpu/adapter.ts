@@ -1,0 +1,89 @@
+import { IndexicalError } from "../../dsl/errors.js";
+import type { WebgpuLimits } from "./plan.js";
+
+// Dawn's GPU object has to outlive its devices.
+let dawn: GPU | undefined;
+
+/** `navigator.gpu`, or the one of the package `webgpu` in Node. @throws device-unavailable */
+export const findGPU = async (): Promise<GPU> => {
+  const { navigator } = globalThis as { navigator?: Navigator };
+  if (navigator?.gpu) return navigator.gpu;
+  if (dawn) return dawn;
+  let library: { create(options: readonly string[]): GPU };
+  try {
+    library = (await import("webgpu")) as typeof library;
+  } catch (cause) {
+    throw new IndexicalError("device-unavailable", "there is no navigator.gpu, and the package webgpu is not installed", { remedy: "Run npm install webgpu, or use another device.", cause });
+  }
+  return (dawn = library.create([]));
+};
+
+/** What a device runs on. */
+export interface AdapterReport {
+  /** Vendor, architecture and description, as far as they are told. */
+  readonly name: string;
+  /** Whether it is a processor that plays a GPU. */
+  readonly software: boolean;
+}
+
+const playedBySoftware = /swiftshader|llvmpipe|lavapipe|software|basic render/i;
+
+export const reportOf = (info: GPUAdapterInfo): AdapterReport => {
+  const name = [info.vendor, info.architecture, info.description].filter((t) => t).join(" ") || "a WebGPU adapter";
+  return { name, software: info.isFallbackAdapter === true || playedBySoftware.test(name) };
+};
+
+/** The best adapter. @throws device-unavailable */
+export const findAdapter = async (): Promise<GPUAdapter> => {
+  const gpu = await findGPU();
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new IndexicalError("device-unavailable", "WebGPU has no adapter here", { remedy: "Use another device, or install a driver; indexical doctor tells what works." });
+  return adapter;
+};
+
+/** The limits of a device, or of an adapter, that plans care about. */
+export const limitsOf = ({ limits }: { readonly limits: GPUSupportedLimits }): WebgpuLimits => ({
+  maxStorageBufferBindingSize: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
+  maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+  maxComputeInvocationsPerWorkgroup: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+  maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+});
+
+/** What is asked of the adapter, all that it has: the defaults are far too small for volumes. */
+const wanted = [
+  "maxBufferSize", "maxStorageBufferBindingSize", "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize", "maxComputeInvocationsPerWorkgroup", "maxComputeWorkgroupSizeX",
+] as const;
+
+/** Opens a device with all that the adapter offers. @throws device-unavailable */
+export const openDevice = async (): Promise<GPUDevice> => {
+  const adapter = await findAdapter();
+  const requiredLimits = Object.fromEntries(wanted.map((name) => [name, adapter.limits[name]]));
+  const requiredFeatures = (["timestamp-query", "shader-f16", "subgroups"] as GPUFeatureName[]).filter((f) => adapter.features.has(f));
+  try {
+    return await adapter.requestDevice({ label: "indexical", requiredLimits, requiredFeatures });
+  } catch (cause) {
+    throw new IndexicalError("device-unavailable", `the adapter ${reportOf(adapter.info).name} gave no device: ${(cause as Error).message}`, { cause, remedy: "Use another device." });
+  }
+};
+
+let shared: Promise<GPUDevice> | undefined;
+
+/** The device that programs use when they are given none. A lost one is replaced. @throws device-unavailable */
+export const sharedDevice = (): Promise<GPUDevice> => {
+  if (shared) return shared;
+  const opening = openDevice();
+  shared = opening;
+  const forget = (): void => {
+    if (shared === opening) shared = undefined;
+  };
+  opening.then((device) => void device.lost.then(forget), forget);
+  return opening;
+};
+
+/** Gives the shared device back; what still runs on it is lost. */
+export const closeSharedDevice = async (): Promise<void> => {
+  const device = await shared?.catch(() => undefined);
+  shared = undefined;
+  device?.destroy();
+};

@@ -1,0 +1,82 @@
+import { IndexicalError } from "../../dsl/errors.js";
+import type { WebgpuLimits, WebgpuPlan } from "./plan.js";
+import { limitsOf } from "./adapter.js";
+
+const scopes: readonly GPUErrorFilter[] = ["validation", "out-of-memory", "internal"];
+
+/**
+ * Runs `work`, which may not wait for anything, and turns what the device complains about into errors: scopes belong
+ * to the device, so that nobody else's commands may come between. @throws device-failed, device-memory
+ */
+export const watched = async <T>(device: GPUDevice, what: string, work: () => T): Promise<T> => {
+  for (const s of scopes) device.pushErrorScope(s);
+  let result: T;
+  let verdicts: Promise<GPUError | null>[];
+  try {
+    result = work();
+  } finally {
+    // A lost device has no verdicts, and says so elsewhere.
+    verdicts = scopes.map(() => device.popErrorScope().catch(() => null));
+  }
+  const error = (await Promise.all(verdicts)).find((e) => e !== null);
+  if (!error) return result;
+  const memory = "GPUOutOfMemoryError" === error.constructor.name;
+  throw new IndexicalError(memory ? "device-memory" : "device-failed", `WebGPU failed at ${what}: ${error.message}`, {
+    remedy: memory ? "Free memory on the device, or use a smaller volume." : "Try another device.",
+  });
+};
+
+/** Watches a device. */
+export class Loss {
+  private reason: string | undefined;
+
+  constructor(device: GPUDevice) {
+    void device.lost.then((info) => {
+      this.reason = info.message || info.reason || "unknown";
+    });
+  }
+
+  get lost(): boolean {
+    return this.reason !== undefined;
+  }
+
+  error(cause?: unknown): IndexicalError {
+    return new IndexicalError("device-lost", `the WebGPU device was lost: ${this.reason ?? "unknown"}`, { remedy: "Compile the program again: that opens a new device.", cause });
+  }
+
+  /** @throws device-lost */
+  check(): void {
+    if (this.lost) throw this.error();
+  }
+
+  /** Runs `work`; when the device is lost meanwhile, that is the error. @throws device-lost */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.check();
+    try {
+      return await work();
+    } catch (error) {
+      // The news may come after the failure that it explains.
+      for (let k = 0; k < 5 && !this.lost; k++) await new Promise((resolve) => setTimeout(resolve, 0));
+      throw this.lost ? this.error(error) : error;
+    }
+  }
+}
+
+const names: Readonly<Record<keyof WebgpuLimits, string>> = {
+  maxStorageBufferBindingSize: "bytes in one buffer",
+  maxStorageBuffersPerShaderStage: "buffers for one shader",
+  maxComputeInvocationsPerWorkgroup: "threads in a workgroup",
+  maxComputeWorkgroupStorageSize: "bytes shared by a workgroup",
+};
+
+/** Refuses, before anything is allocated, what the device can't hold. @throws device-limit */
+export const checkLimits = (plan: WebgpuPlan, device: GPUDevice): void => {
+  const has = limitsOf(device);
+  for (const key of Object.keys(names) as (keyof WebgpuLimits)[]) {
+    if (plan.needs[key] <= has[key]) continue;
+    const largest = key === "maxStorageBufferBindingSize" ? plan.buffers.reduce((a, b) => (b.bytes > a.bytes ? b : a)) : undefined;
+    throw new IndexicalError("device-limit", `the program needs ${plan.needs[key]} ${names[key]}${largest ? ` (${largest.name})` : ""}; this WebGPU device has ${has[key]}`, {
+      remedy: "Give the limits of this device when the program is compiled, use a smaller volume, or run on another device.",
+    });
+  }
+};
