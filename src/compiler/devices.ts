@@ -3,8 +3,10 @@ import { suggest } from "../dsl/suggest.js";
 import type { Executable } from "../runtime/backend.js";
 import { createGpujs, modes, probeGpujs, type GpujsMode } from "../runtime/gpujs/index.js";
 import { createWasm } from "../runtime/wasm/index.js";
+import { createWebgpu, limitsOf, probeWebgpu, sharedDevice } from "../runtime/webgpu/index.js";
 import { emitGpujs } from "./emit/gpujs/index.js";
 import { emitWasm } from "./emit/wasm/emit.js";
+import { emitWebgpu } from "./emit/webgpu/index.js";
 import { proveReads } from "./infer.js";
 import type { Program } from "./ir.js";
 import { lower } from "./lower.js";
@@ -15,7 +17,7 @@ import type { Traced } from "./trace.js";
 export interface DeviceOptions {
   /** Threads of the `wasm` device; as many as there are cores by default. */
   readonly threads?: number | undefined;
-  /** The device of the `gpujs:webgpu` back end, when the caller has one already. */
+  /** The device of `webgpu` and `gpujs:webgpu`, when the caller has one already. */
   readonly gpu?: GPUDevice | undefined;
 }
 
@@ -31,7 +33,7 @@ export interface Device {
   readonly name: string;
   readonly describe: string;
   /** Whether it works here, and what was found or why not. */
-  readonly probe: () => Promise<{ readonly works: boolean; readonly reason: string }>;
+  readonly probe: () => Promise<{ readonly works: boolean; readonly reason: string; readonly software?: boolean }>;
   readonly create: (traced: Traced, program: () => Program, options: DeviceOptions) => Promise<Executable>;
   readonly kernels: (program: Program) => readonly KernelSource[];
 }
@@ -59,6 +61,16 @@ export const devices: readonly Device[] = [
     create: async (_traced, program, { threads }) => createWasm(emitWasm(program()), { threads }),
     kernels: (program) => emitWasm(program).steps.map((s) => ({ name: s.name, device: "wasm", source: s.kernels.map((k) => k.name).join("\n") })),
   },
+  {
+    name: "webgpu",
+    describe: "own WGSL on a GPU, one submit a run",
+    probe: probeWebgpu,
+    create: async (_traced, program, { gpu }) => {
+      const device = gpu ?? (await sharedDevice());
+      return createWebgpu(emitWebgpu(program(), { limits: limitsOf(device) }), { device });
+    },
+    kernels: (program) => emitWebgpu(program).steps.map(({ name, source }) => ({ name, device: "webgpu", source })),
+  },
   ...modes.map(gpujs),
   {
     name: "reference",
@@ -72,8 +84,8 @@ export const devices: readonly Device[] = [
   },
 ];
 
-/** What `device: "auto"` tries, in order: what needs nothing of the machine and is fastest without a GPU comes first. */
-const automatic = ["wasm", "gpujs:webgpu", "gpujs:webgl2", "gpujs:webasm", "gpujs:cpu"];
+/** What `device: "auto"` tries, in order; software that plays a GPU is slower than WebAssembly. */
+const automatic = ["webgpu", "wasm", "gpujs:webgpu", "gpujs:webgl2", "gpujs:webasm", "gpujs:cpu"];
 
 /** The device of a name; `auto` and `gpujs` are resolved by trying. @throws device-unknown, device-none. */
 export const findDevice = async (name: string): Promise<{ readonly device: Device; readonly why: string }> => {
@@ -85,8 +97,8 @@ export const findDevice = async (name: string): Promise<{ readonly device: Devic
   const tried: string[] = [];
   for (const candidate of candidates) {
     const device = devices.find((d) => d.name === candidate)!;
-    const { works, reason } = await device.probe();
-    if (works) return { device, why: [...tried, `${candidate}: ${reason}`].join("; ") };
+    const { works, reason, software } = await device.probe();
+    if (works && !(software && name === "auto")) return { device, why: [...tried, `${candidate}: ${reason}`].join("; ") };
     tried.push(`${candidate}: ${reason}`);
   }
   throw new IndexicalError("device-none", `no device of ${name} works here: ${tried.join("; ")}`, { remedy: 'Use device: "reference", or run indexical doctor.' });

@@ -41,6 +41,35 @@ export const findAdapter = async (): Promise<GPUAdapter> => {
   return adapter;
 };
 
+export interface WebgpuProbe {
+  readonly works: boolean;
+  /** What was found, or why not. */
+  readonly reason: string;
+  /** Whether it is slower than the processor's own code. */
+  readonly software: boolean;
+}
+
+/** Whether there is a WebGPU adapter, and which. */
+export const probeWebgpu = async (): Promise<WebgpuProbe> => {
+  try {
+    const missing = await missingHardware();
+    if (missing) return { works: false, reason: missing, software: false };
+    const { name, software } = reportOf((await findAdapter()).info);
+    return { works: true, reason: name, software };
+  } catch (error) {
+    return { works: false, reason: (error as Error).message, software: false };
+  }
+};
+
+/** In Node on Linux, Dawn complains aloud where there is nothing to find; that is told beforehand. */
+const missingHardware = async (): Promise<string | undefined> => {
+  const { process } = globalThis as { process?: { platform?: string; versions?: { node?: string }; env: Record<string, string | undefined> } };
+  if (process?.platform !== "linux" || !process.versions?.node || process.env["VK_ICD_FILENAMES"] || process.env["VK_DRIVER_FILES"]) return undefined;
+  const specifier = "node:fs";
+  const { existsSync } = (await import(/* @vite-ignore */ specifier)) as { existsSync(path: string): boolean };
+  return ["/dev/dri", "/dev/nvidia0", "/dev/dxg", "/dev/kfd", "/dev/mali0"].some(existsSync) ? undefined : "this machine has no graphics device";
+};
+
 /** The limits of a device, or of an adapter, that plans care about. */
 export const limitsOf = ({ limits }: { readonly limits: GPUSupportedLimits }): WebgpuLimits => ({
   maxStorageBufferBindingSize: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
