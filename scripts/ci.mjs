@@ -117,6 +117,7 @@ const steps = [
   { name: "goldens gpujs:webasm", run: goldens("gpujs:webasm") },
   { name: "goldens gpujs:cpu", run: goldens("gpujs:cpu") },
   { name: "goldens gpujs:webgpu", run: goldens("gpujs:webgpu", { env: softwareGpu() }) },
+  { name: "goldens webgpu", run: goldens("webgpu", { env: softwareGpu() }) },
   { name: "webgpu", run: vitest("webgpu", { env: softwareGpu(), limit: minutes(5) }) },
   { name: "browser", run: vitest("browser", { limit: minutes(5) }) },
   { name: "publint", run: async () => one(await node([bin("publint", "src/cli.js"), "--strict"])) },
