@@ -321,8 +321,8 @@ const helpers: Readonly<Record<string, Helper>> = {
   },
   // A 32-bit mixer with low bias (Chris Wellons, hash-prospector).
   mix: {
-    text: `fn mix32(of: u32) -> u32 {
-  var x = of;
+    text: `fn mix32(seed: u32) -> u32 {
+  var x = seed;
   x ^= x >> 16u;
   x *= 0x7feb352du;
   x ^= x >> 15u;

@@ -322,7 +322,8 @@ export class Writer {
         const [x, y] = [this.integers.exact(c.a, env), this.integers.exact(c.b, env)];
         if (x && y) return this.named(`${x.text} ${op} ${y.text}`, "c");
         const [a, b] = [this.value(c.a, env), this.value(c.b, env)];
-        return this.named(`${tight(a)} ${op} ${tight(b)}`, "c");
+        // Devices may call NaN equal and unequal at once; not being equal is sure.
+        return this.named(c.op === "ne" ? `!(${tight(a)} == ${tight(b)})` : `${tight(a)} ${op} ${tight(b)}`, "c");
       }
       case "and":
       case "or":
