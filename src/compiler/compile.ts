@@ -22,7 +22,7 @@ export type InputValue = NumberArray | { readonly data: NumberArray; readonly sh
 export interface Compiled<I, O> {
   /** What really runs, for example `gpujs:webasm`. */
   readonly device: string;
-  /** Why this device was picked. */
+  /** Why this device was picked, and more about how it runs, for example in how many threads. */
   readonly why: string;
   /** Runs the program. @throws input-missing, input-unknown, input-size, input-shape, disposed; AbortError by the signal. */
   run(inputs: { readonly [K in keyof I]: InputValue }, options?: RunOptions): Promise<Results<O>>;
@@ -59,7 +59,7 @@ const wrap = <I, O>(traced: Traced, executable: Executable, why: string): Compil
   let disposed = false;
   return {
     device: executable.device,
-    why,
+    why: [why, executable.note].filter((text) => text).join("; "),
     run: async (inputs, options = {}) => {
       if (disposed) throw new IndexicalError("disposed", "the executable was disposed of", { remedy: "Compile the program again." });
       options.signal?.throwIfAborted();

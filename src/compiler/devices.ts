@@ -17,6 +17,8 @@ import type { Traced } from "./trace.js";
 export interface DeviceOptions {
   /** Threads of the `wasm` device; as many as there are cores by default. */
   readonly threads?: number | undefined;
+  /** Where the file `indexical/worker` is served: `wasm` starts its threads with it in pages whose policy forbids workers from blob: addresses. */
+  readonly worker?: string | URL | undefined;
   /** The device of `webgpu` and `gpujs:webgpu`, when the caller has one already. */
   readonly gpu?: GPUDevice | undefined;
 }
@@ -58,7 +60,7 @@ export const devices: readonly Device[] = [
       typeof WebAssembly === "object"
         ? { works: true, reason: typeof SharedArrayBuffer === "function" ? "WebAssembly with shared memory" : "WebAssembly in one thread: there is no SharedArrayBuffer" }
         : { works: false, reason: "there is no WebAssembly here" },
-    create: async (_traced, program, { threads }) => createWasm(emitWasm(program()), { threads }),
+    create: async (_traced, program, { threads, worker }) => createWasm(emitWasm(program()), { threads, worker }),
     kernels: (program) => emitWasm(program).steps.map((s) => ({ name: s.name, device: "wasm", source: s.kernels.map((k) => k.name).join("\n") })),
   },
   {

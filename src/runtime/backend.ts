@@ -2,6 +2,8 @@
 export interface Executable {
   /** The back end and the mode that really run, for example `gpujs:webasm`. */
   readonly device: string;
+  /** More about how it runs, for example how many threads do, and why no more. */
+  readonly note?: string;
   /** Runs once. Inputs are row-major arrays in the shapes that the program was compiled for. */
   run(inputs: Readonly<Record<string, NumberArray>>, options?: RunOptions): Promise<Readonly<Record<string, Result>>>;
   /** How long each step of the last run took, where the back end measures it. */

@@ -1,17 +1,6 @@
-import { control, serve, type Assignment, type Order } from "./worker.js";
-import { mathText } from "./math.js";
-
-/** A worker of the platform, reduced to what is needed here. */
-interface Port {
-  post(message: Assignment | Order): void;
-  onMessage(listener: (message: Reply) => void): void;
-  onError(listener: (error: Error) => void): void;
-  /** Whether the process stays alive for it. */
-  hold(on: boolean): void;
-  end(): void;
-}
-
-type Reply = { readonly ready: number } | { readonly finished: true } | { readonly error: string };
+import { IndexicalError } from "../../dsl/errors.js";
+import { nodeModule, openPort, type Port } from "./ports.js";
+import { control, type Assignment, type Order, type Reply } from "./worker.js";
 
 /** How many threads the machine runs at once. */
 export const cores = async (): Promise<number> => {
@@ -22,38 +11,60 @@ export const cores = async (): Promise<number> => {
 /** Whether threads can share a memory here. In a page this needs cross-origin isolation. */
 export const canShare = (): boolean => typeof SharedArrayBuffer === "function" && typeof Atomics === "object";
 
+export const disposed = (): IndexicalError => new IndexicalError("disposed", "the executable was disposed of", { remedy: "Compile the program again." });
+
+/** What a kernel that trapped makes of its run. */
+export const trapped = (step: string, what: string, cause?: unknown): IndexicalError =>
+  new IndexicalError("device-failed", `WebAssembly failed at ${step}: ${what}`, { cause, remedy: "Try another device, and please report it." });
+
 /** Worker threads over one shared memory, which run the steps of a plan together. */
 export class Pool {
   private readonly state: Int32Array;
+  /** Why nothing runs any more. */
+  private ended: Error | undefined;
+  /** Of the order under way. */
+  private waiting: { left: number; failure: Error | undefined; resolve(): void; reject(error: Error): void } | undefined;
 
   private constructor(
     private readonly ports: readonly Port[],
     block: SharedArrayBuffer,
     readonly times: Float64Array,
-    private readonly kernels: number,
+    private readonly shared: Pick<Assignment, "steps">,
   ) {
     this.state = new Int32Array(block);
+    for (const port of ports)
+      port.listen(
+        (reply) => this.receive(reply),
+        // The others may wait for it at a barrier, for ever: they go as well.
+        (why) => this.close(new IndexicalError("device-lost", `a thread of the device wasm ended: ${why}`, { remedy: "Compile the program again." })),
+      );
   }
 
-  static async open(threads: number, shared: Omit<Assignment, "control" | "times" | "threads" | "number">): Promise<Pool> {
-    const kernels = shared.steps.reduce((n, s) => n + s.kernels.length, 0);
-    const block = new SharedArrayBuffer(4 * (control.counters + kernels));
+  /** @throws what keeps a worker from starting */
+  static async open(threads: number, shared: Omit<Assignment, "control" | "times" | "threads">, script?: string | URL): Promise<Pool> {
+    const block = new SharedArrayBuffer(4 * (control.counters + shared.steps.reduce((n, s) => n + s.kernels.length, 0)));
     const times = new SharedArrayBuffer(8 * Math.max(1, shared.steps.length));
     const ports: Port[] = [];
     try {
-      for (let number = 0; number < threads; number++) ports.push(await openPort());
-      await together(ports, (port, number) => port.post({ ...shared, control: block, times, threads, number }));
+      while (ports.length < threads) ports.push(await openPort(script));
     } catch (error) {
       for (const p of ports) p.end();
       throw error;
     }
-    return new Pool(ports, block, new Float64Array(times), kernels);
+    const pool = new Pool(ports, block, new Float64Array(times), shared);
+    try {
+      await pool.ask({ ...shared, control: block, times, threads });
+    } catch (error) {
+      pool.close();
+      throw error;
+    }
+    return pool;
   }
 
-  /** Runs steps; resolves when all workers are done or have stopped. */
+  /** Runs steps; resolves when all workers are done or have stopped. @throws device-failed when a kernel trapped, device-lost, disposed */
   async run(order: Order): Promise<void> {
-    for (let i = 0; i < control.counters + this.kernels; i++) if (i !== control.generation) Atomics.store(this.state, i, 0);
-    await together(this.ports, (port) => port.post(order));
+    for (let i = 0; i < this.state.length; i++) if (i !== control.generation) Atomics.store(this.state, i, 0);
+    await this.ask(order);
   }
 
   /** Asks the workers to stop after the step that they are in. */
@@ -65,65 +76,35 @@ export class Pool {
     return Atomics.load(this.state, control.done);
   }
 
-  close(): void {
+  /** Ends the workers, wherever they are; a run under way is rejected. */
+  close(why: Error = disposed()): void {
+    if (this.ended) return;
+    this.ended = why;
     for (const p of this.ports) p.end();
+    this.waiting?.reject(why);
+  }
+
+  /** Tells all workers the same and waits until each has answered, also when one has failed: only then another order may follow. */
+  private async ask(message: Assignment | Order): Promise<void> {
+    if (this.ended) throw this.ended;
+    for (const port of this.ports) port.hold(true);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.waiting = { left: this.ports.length, failure: undefined, resolve, reject };
+        for (const port of this.ports) port.post(message);
+      });
+    } finally {
+      this.waiting = undefined;
+      if (!this.ended) for (const port of this.ports) port.hold(false);
+    }
+  }
+
+  private receive({ error, step }: Reply): void {
+    const { waiting } = this;
+    if (!waiting) return;
+    if (error !== undefined) waiting.failure ??= step === undefined ? new Error(error) : trapped(this.shared.steps[step]!.name, error);
+    if (--waiting.left > 0) return;
+    if (waiting.failure) waiting.reject(waiting.failure);
+    else waiting.resolve();
   }
 }
-
-/** Sends each worker a message and waits until all have answered. */
-const together = async (ports: readonly Port[], send: (port: Port, number: number) => void): Promise<void> => {
-  for (const port of ports) port.hold(true);
-  try {
-    await answers(ports, send);
-  } finally {
-    for (const port of ports) port.hold(false);
-  }
-};
-
-const answers = (ports: readonly Port[], send: (port: Port, number: number) => void): Promise<void> =>
-  new Promise((resolve, reject) => {
-    let left = ports.length;
-    ports.forEach((port, number) => {
-      port.onError(reject);
-      port.onMessage((reply) => {
-        if ("error" in reply) reject(new Error(reply.error));
-        else if (--left === 0) resolve();
-      });
-      send(port, number);
-    });
-  });
-
-const source = (): string => `"use strict"; const __name = (f) => f; (${serve.toString()})(${mathText()}, ${JSON.stringify(control)});`;
-
-const openPort = async (): Promise<Port> => {
-  const node = await nodeModule<typeof import("node:worker_threads")>("worker_threads");
-  if (node) {
-    // In a worker made from text, `require` is a variable of its own.
-    const worker = new node.Worker(`globalThis.require = require; ${source()}`, { eval: true, execArgv: [] });
-    return {
-      post: (message) => worker.postMessage(message),
-      onMessage: (listener) => void worker.removeAllListeners("message").on("message", listener),
-      onError: (listener) => void worker.removeAllListeners("error").on("error", listener),
-      hold: (on) => (on ? worker.ref() : worker.unref()),
-      end: () => void worker.terminate(),
-    };
-  }
-  const url = URL.createObjectURL(new Blob([source()], { type: "text/javascript" }));
-  const worker = new Worker(url);
-  URL.revokeObjectURL(url);
-  return {
-    post: (message) => worker.postMessage(message),
-    onMessage: (listener) => void (worker.onmessage = (event: MessageEvent<Reply>) => listener(event.data)),
-    onError: (listener) => void (worker.onerror = (event) => listener(new Error(event.message || "a worker could not be started"))),
-    hold: () => {},
-    end: () => worker.terminate(),
-  };
-};
-
-/** A module of Node; undefined elsewhere. Its name is put together so that bundlers for browsers leave it alone. */
-const nodeModule = async <T>(name: string): Promise<T | undefined> => {
-  const node = (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node;
-  if (!node) return undefined;
-  const specifier = `node:${name}`;
-  return (await import(/* @vite-ignore */ specifier)) as T;
-};

@@ -1,19 +1,26 @@
+import type { WasmStep } from "./plan.js";
+
 /** What the main thread tells a worker when it starts. */
 export interface Assignment {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly functions: readonly string[];
-  readonly steps: readonly { readonly kernels: readonly { readonly name: string; readonly items: number; readonly chunk: number }[] }[];
+  readonly steps: readonly WasmStep[];
   readonly control: SharedArrayBuffer;
   readonly times: SharedArrayBuffer;
   readonly threads: number;
-  readonly number: number;
 }
 
 /** The steps from `first` to `last`, which is excluded. */
 export interface Order {
   readonly first: number;
   readonly last: number;
+}
+
+/** Done, unless there is an error; the step in which a kernel trapped. */
+export interface Reply {
+  readonly error?: string;
+  readonly step?: number;
 }
 
 /**
@@ -28,16 +35,16 @@ export const control = { arrived: 0, generation: 1, wish: 2, stop: 3, done: 4, c
  */
 export const serve = (math: (name: string) => (...of: number[]) => number, slots: typeof control): void => {
   const scope = globalThis as unknown as {
-    postMessage?: (message: unknown) => void;
+    postMessage: (message: Reply) => void;
     addEventListener: (type: string, listener: (event: { data: unknown }) => void) => void;
-    require?: (name: string) => { parentPort: { postMessage: (message: unknown) => void; on: (type: string, listener: (data: unknown) => void) => void } };
+    require?: (name: string) => { parentPort: { postMessage: (message: Reply) => void; on: (type: string, listener: (data: unknown) => void) => void } };
   };
-  const port = typeof scope.postMessage === "function" ? undefined : scope.require!("node:worker_threads").parentPort;
-  const reply = (message: unknown): void => (port ? port.postMessage(message) : scope.postMessage!(message));
+  const port = scope.require?.("node:worker_threads").parentPort;
+  const reply = (message: Reply): void => (port ? port.postMessage(message) : scope.postMessage(message));
 
-  let work: ((order: Order) => void) | undefined;
+  let work: ((order: Order) => Reply) | undefined;
 
-  const begin = async ({ module, memory, functions, steps, control: block, times: clock, threads, number }: Assignment): Promise<void> => {
+  const begin = async ({ module, memory, functions, steps, control: block, times: clock, threads }: Assignment): Promise<void> => {
     const imports: Record<string, WebAssembly.ImportValue> = {};
     for (const name of functions) imports[name] = math(name);
     const { exports } = await WebAssembly.instantiate(module, { env: { memory }, math: imports });
@@ -65,33 +72,42 @@ export const serve = (math: (name: string) => (...of: number[]) => number, slots
       for (let i = 0; i < 5000; i++) if (Atomics.load(state, slots.generation) !== generation) return;
       while (Atomics.load(state, slots.generation) === generation) Atomics.wait(state, slots.generation, generation);
     };
+    const share = (step: number): void =>
+      kernels[step]!.forEach(({ items, chunk, run }, k) => {
+        for (;;) {
+          const from = Atomics.add(state, counters[step]! + k, chunk);
+          if (from >= items) break;
+          run(from, Math.min(from + chunk, items));
+        }
+      });
     work = ({ first, last }) => {
+      let outcome: Reply = {};
       for (let step = first; step < last && Atomics.load(state, slots.stop) === 0; step++) {
-        kernels[step]!.forEach(({ items, chunk, run }, k) => {
-          for (;;) {
-            const from = Atomics.add(state, counters[step]! + k, chunk);
-            if (from >= items) break;
-            run(from, Math.min(from + chunk, items));
-          }
-        });
+        try {
+          share(step);
+        } catch (error) {
+          // The others wait at the barrier: this thread goes there too, and all stop behind it.
+          outcome = { error: String(error), step };
+          Atomics.store(state, slots.wish, 1);
+        }
         barrier(step);
       }
+      return outcome;
     };
-    reply({ ready: number });
   };
 
-  const receive = (message: Assignment | Order): void => {
-    if ("module" in message) {
-      begin(message).catch((error: unknown) => reply({ error: String(error) }));
-      return;
-    }
+  const receive = async (message: Assignment | Order): Promise<void> => {
     try {
-      work!(message);
-      reply({ finished: true });
+      if (!("module" in message)) return reply(work!(message));
+      await begin(message);
+      reply({});
     } catch (error) {
       reply({ error: String(error) });
     }
   };
-  if (port) port.on("message", (data) => receive(data as Assignment | Order));
-  else scope.addEventListener("message", (event) => receive(event.data as Assignment | Order));
+  if (port) port.on("message", (data) => void receive(data as Assignment | Order));
+  else {
+    scope.addEventListener("message", ({ data }) => void receive(data as Assignment | Order));
+    scope.addEventListener("messageerror", () => reply({ error: "the memory can't be shared with a worker" }));
+  }
 };
