@@ -13,6 +13,8 @@ export interface Schedule {
   readonly buffers: ReadonlyMap<Source, Buffer>;
   /** In order; a barrier stands between two steps. */
   readonly steps: readonly Step[];
+  /** What stands, row-major, for each output of the program. */
+  readonly outputs: readonly { readonly name: string; readonly source: Source }[];
   /** Bytes of the arena: the exact peak, constants, inputs and outputs included. */
   readonly bytes: number;
 }

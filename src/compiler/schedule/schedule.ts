@@ -1,45 +1,37 @@
-import { add, extentOf, indexOf, integer, scale } from "../../dsl/index.js";
+import { add, extentOf, indexOf, integer, scale, variable, type Affine, type Variable } from "../../dsl/index.js";
 import type { Piece, Program, Source, Stage, Value } from "../ir.js";
-import { visitParts } from "../values.js";
+import { constant, freeVariables, visitValues } from "../values.js";
+import { analyse, type Region } from "./analysis.js";
 import { aligned, place, type Span } from "./arena.js";
+import { choose, natural, sameOrder, type ScheduleOptions } from "./choose.js";
+import { convert } from "./convert.js";
+import { best, orderLoops, type Pick } from "./cost.js";
+import { dropSingles, flattenReads, mergeOutputs, mergeReductions, withLoops } from "./flatten.js";
 import { explicitGuards } from "./guards.js";
-import type { Buffer, Kernel, Schedule, Step } from "./kernel.js";
-import { offsetOf, rowMajor } from "./layout.js";
+import { halosOf } from "./halo.js";
+import type { Buffer, Groups, Kernel, Layout, Schedule, Step } from "./kernel.js";
+import { dense, noHalo, offsetOf } from "./layout.js";
 import { reads, reduces } from "./values.js";
 
 /** Chooses kernels, layouts and places in the arena for a program that has been through the passes. */
-export const schedule = (program: Program): Schedule => {
-  const sources = storedSources(program);
-  const layouts = new Map([...sources].map((s) => [s, rowMajor(s.shape)]));
-  const steps: Step[] = program.stages
-    .filter((s) => sources.has(s))
-    .map((stage) => ({ name: stage.name, once: false, kernels: stage.pieces.map((piece, i) => kernelOf(stage, piece, i)) }));
-  const { buffers, bytes } = placeAll(program, layouts, steps);
-  return { buffers, steps, bytes };
-
-  function kernelOf(stage: Stage, piece: Piece, number: number): Kernel {
-    const loops = piece.axes.map((a) => a.variable);
-    const trips = loops.map(extentOf);
-    const body = explicitGuards(piece.body, (r) => layouts.get(r.source)!);
-    const each = costOf(body);
-    // Enough outer iterations to share out, each big enough to be worth a call.
-    let grid = loops.length;
-    let work = each;
-    while (grid > 1 && work < 2000) work *= trips[--grid]!;
-    return {
-      name: stage.pieces.length === 1 ? stage.name : `${stage.name}.${number}`,
-      kind: reduces(body).length > 0 ? "reduce" : "map",
-      target: stage,
-      loops,
-      grid,
-      store: offsetOf(layouts.get(stage)!, piece.axes.map((a) => add(scale(indexOf(a.variable), a.step), integer(a.start)))),
-      body,
-      tile: undefined,
-      groups: undefined,
-      work,
-    };
+export const schedule = (given: Program, options: ScheduleOptions = {}): Schedule => {
+  const first = regionsOf(given);
+  const chosen = choose(given, first, options);
+  const halos = halosOf(first, chosen.choices);
+  // What the user gives and gets is row-major: other storage of it is a copy.
+  const { program, image } = convert(given, (s) => sameOrder(s, chosen.orders.get(s) ?? natural(s), natural(s)) && !halos.has(s));
+  const regions = regionsOf(program);
+  const layouts = new Map<Source, Layout>();
+  for (const s of storedSources(program)) {
+    const original = image.get(s);
+    const order = original ? (chosen.orders.get(original) ?? natural(s)) : natural(s);
+    const halo = original && halos.get(original);
+    layouts.set(s, dense(s.shape, order, halo?.sides ?? s.shape.map(() => noHalo), halo?.fill ?? 0));
   }
+  return new Planner(program, regions, layouts, options.pick ?? best).plan();
 };
+
+const regionsOf = (program: Program): readonly Region[] => program.stages.flatMap((stage) => stage.pieces.map((piece) => analyse(stage, piece)));
 
 /** What has to be in memory: inputs and constants that are read, and all stages. */
 const storedSources = (program: Program): ReadonlySet<Source> => {
@@ -52,38 +44,173 @@ const storedSources = (program: Program): ReadonlySet<Source> => {
   return all;
 };
 
-/** Cycles that one element takes, roughly. */
-const costOf = (v: Value): number => {
-  let cost = 2;
-  visitParts(v, (p) => (cost += costOf(p)), (a) => (cost += a.terms.length));
-  if (v.kind === "reduce") return cost * v.loops.reduce((n, x) => n * extentOf(x), 1);
-  return cost;
-};
+class Planner {
+  private readonly views = new Map<Source, Source>();
+  private readonly orders = (s: Source): readonly number[] => storageOrder(this.layouts.get(s)!, s);
 
-/** Constants first, for good; then what has a lifetime. Inputs live until their last reader, outputs to the end. */
-const placeAll = (
-  program: Program,
-  layouts: ReadonlyMap<Source, Buffer["layout"]>,
-  steps: readonly Step[],
-): { buffers: ReadonlyMap<Source, Buffer>; bytes: number } => {
-  const buffers = new Map<Source, Buffer>();
-  let start = 0;
-  const alive: { source: Source; span: Span }[] = [];
-  for (const [source, layout] of layouts) {
-    const bytes = layout.size * 4;
-    if (source.kind === "constants") {
-      buffers.set(source, { name: source.name, source, layout, offset: start });
-      start = aligned(start + bytes);
-      continue;
+  constructor(
+    private readonly program: Program,
+    private readonly regions: readonly Region[],
+    private readonly layouts: ReadonlyMap<Source, Layout>,
+    private readonly pick: Pick,
+  ) {}
+
+  plan(): Schedule {
+    const fixed = this.constantStages();
+    const steps = this.program.stages
+      .map((stage): Step => ({ name: stage.name, once: fixed.has(stage), kernels: [...this.haloKernels(stage), ...this.kernelsOf(stage)] }))
+      .sort((a, b) => Number(b.once) - Number(a.once));
+    const { buffers, bytes } = this.placeAll(steps, fixed);
+    for (const [source, view] of this.views) {
+      const b = buffers.get(source)!;
+      buffers.set(view, { ...b, source: view, layout: { strides: [1], origin: 0, halo: [{ low: Infinity, high: Infinity }], fill: 0, size: b.layout.size } });
     }
-    const touched = steps.flatMap((s, i) => (s.kernels.some((k) => k.target === source || reads(k.body).some((r) => r.source === source)) ? [i] : []));
-    const output = program.outputs.some((o) => o.source === source);
-    alive.push({
-      source,
-      span: { bytes, first: source.kind === "input" ? 0 : Math.min(...touched), last: output ? steps.length : Math.max(0, ...touched) },
+    return { buffers, steps, outputs: this.program.outputs, bytes };
+  }
+
+  /** Stages that depend on constants only. */
+  private constantStages(): ReadonlySet<Source> {
+    const all = new Set<Source>();
+    for (const stage of this.program.stages) {
+      const random = stage.pieces.some((p) => reads(p.body).some((r) => r.source.kind === "input" || (r.source.kind === "stage" && !all.has(r.source))));
+      if (!random) all.add(stage);
+    }
+    return all;
+  }
+
+  private readonly view = (s: Source): Source => {
+    let v = this.views.get(s);
+    if (!v) this.views.set(s, (v = { kind: "input", name: s.name, shape: [Infinity] }));
+    return v;
+  };
+
+  private kernelsOf(stage: Stage): Kernel[] {
+    const own = this.regions.filter((r) => r.stage === stage);
+    return own.map((r, i) => this.kernelOf(r, own.length === 1 ? stage.name : `${stage.name}.${i}`));
+  }
+
+  private kernelOf(region: Region, name: string): Kernel {
+    const { stage, piece } = region;
+    const { tile, cycles } = this.pick(region, this.orders);
+    const tiled = new Set<Variable>(tile ? [tile.lane, ...(tile.row ? [tile.row] : [])] : []);
+    const layoutOf = (s: Source): Layout => this.layouts.get(s)!;
+    const layout = layoutOf(stage);
+    const guarded = explicitGuards(piece.body, (r) => layoutOf(r.source));
+    const ordered = withLoops(guarded, (loops) => orderLoops(loops, region.accesses, this.orders));
+    let flat = dropSingles({ body: ordered, store: offsetOf(layout, placeOf(piece)), loops: this.outputLoops(region) });
+    flat = { ...flat, body: mergeReductions(flattenReads(flat.body, layoutOf, this.view, tiled)) };
+    const contraction = groupsOf(flat.body, flat.loops);
+    // A map runs along its memory: loops around the lanes join them. Rows stay what they are.
+    const { flat: merged, now } = mergeOutputs(flat, tile?.row ? tiled : new Set());
+    flat = merged;
+    const [lane, row] = [tile && now(tile.lane), tile?.row];
+    const reducing = reduces(flat.body).length > 0;
+    const loops = flat.loops.filter((v) => v !== lane && v !== row).concat(reducing ? [lane, row].filter(defined) : [row, lane].filter(defined));
+    const grid = gridOf(loops, cycles);
+    return {
+      name,
+      kind: contraction ? "contract" : reducing ? "reduce" : "map",
+      target: stage,
+      loops,
+      grid,
+      store: flat.store,
+      body: flat.body,
+      tile: tile && lane ? { lane, vectors: tile.vectors, row, rows: tile.rows } : undefined,
+      groups: contraction,
+      work: cycles / Math.max(1, loops.slice(0, grid).reduce((n, v) => n * extentOf(v), 1)),
+    };
+  }
+
+  /** The output's loops in the order of its memory. */
+  private outputLoops({ stage, axes }: Region): readonly Variable[] {
+    const { strides } = this.layouts.get(stage)!;
+    return axes.map((v, d) => ({ v, stride: strides[d]! })).sort((a, b) => b.stride - a.stride).map(({ v }) => v);
+  }
+
+  /** Kernels that write what lies around the elements of a stage. */
+  private haloKernels(stage: Stage): Kernel[] {
+    const layout = this.layouts.get(stage)!;
+    return stage.shape.flatMap((extent, d) => {
+      const { low, high } = layout.halo[d]!;
+      return [[-low, low] as const, [extent, high] as const].flatMap(([start, width]): Kernel[] => {
+        if (width === 0) return [];
+        // Along the dimensions before this one the halo has been written already.
+        const sides = stage.shape.map((n, e) => {
+          const halo = layout.halo[e]!;
+          return e === d ? { start, extent: width } : e < d ? { start: 0, extent: n } : { start: -halo.low, extent: n + halo.low + halo.high };
+        });
+        const all = sides.map((s, e) => ({ v: variable(`h${e}`, s.extent), stride: layout.strides[e]!, start: s.start }));
+        const store = offsetOf(layout, all.map(({ v, start: from }) => add(indexOf(v), integer(from))));
+        const { flat } = mergeOutputs(dropSingles({ body: constant(layout.fill), store, loops: [...all].sort((a, b) => b.stride - a.stride).map(({ v }) => v) }), new Set());
+        const lane = flat.loops.at(-1);
+        const vectors = lane && extentOf(lane) >= 4 && stepOf(flat.store, lane) === 1;
+        const elements = sides.reduce((n, s) => n * s.extent, 1);
+        const grid = gridOf(flat.loops, elements);
+        return [{
+          name: `${stage.name}.halo`, kind: "map", target: stage, loops: flat.loops, grid, store: flat.store, body: flat.body, groups: undefined,
+          tile: vectors ? { lane, vectors: 1, row: undefined, rows: 1 } : undefined,
+          work: elements / Math.max(1, flat.loops.slice(0, grid).reduce((n, v) => n * extentOf(v), 1)),
+        }];
+      });
     });
   }
-  const { offsets, bytes } = place(alive.map((a) => a.span), start);
-  alive.forEach(({ source }, i) => buffers.set(source, { name: source.name, source, layout: layouts.get(source)!, offset: offsets[i]! }));
-  return { buffers, bytes };
+
+  /** What stays comes first; then what has a lifetime. Inputs live until their last reader, outputs to the end. */
+  private placeAll(steps: readonly Step[], fixed: ReadonlySet<Source>): { buffers: Map<Source, Buffer>; bytes: number } {
+    const buffers = new Map<Source, Buffer>();
+    let start = 0;
+    const alive: { source: Source; span: Span }[] = [];
+    const outputs = new Set(this.program.outputs.map((o) => o.source));
+    const original = new Map([...this.views].map(([s, v]) => [v, s]));
+    const touches = steps.map((s) => {
+      const all = new Set<Source>();
+      for (const k of s.kernels) {
+        all.add(k.target);
+        visitValues(k.body, (v) => void (v.kind === "read" && all.add(original.get(v.source) ?? v.source)));
+      }
+      return all;
+    });
+    for (const [source, layout] of this.layouts) {
+      const bytes = layout.size * 4;
+      if (source.kind === "constants" || fixed.has(source)) {
+        buffers.set(source, { name: source.name, source, layout, offset: start });
+        start = aligned(start + bytes);
+        continue;
+      }
+      const at = steps.flatMap((_, i) => (touches[i]!.has(source) ? [i] : []));
+      const span = { bytes, first: source.kind === "input" ? 0 : Math.min(...at), last: outputs.has(source) ? steps.length : Math.max(0, ...at) };
+      alive.push({ source, span });
+    }
+    const { offsets, bytes } = place(alive.map((a) => a.span), start);
+    alive.forEach(({ source }, i) => buffers.set(source, { name: source.name, source, layout: this.layouts.get(source)!, offset: offsets[i]! }));
+    return { buffers, bytes };
+  }
+}
+
+const defined = <T>(v: T | undefined): v is T => v !== undefined;
+
+const stepOf = (a: Affine, v: Variable): number => a.terms.find((t) => t.atom.kind === "variable" && t.atom.variable === v)?.coefficient ?? 0;
+
+const placeOf = (piece: Piece): readonly Affine[] => piece.axes.map((a) => add(scale(indexOf(a.variable), a.step), integer(a.start)));
+
+const storageOrder = (layout: Layout, s: Source): readonly number[] => natural(s).map((d) => d).sort((a, b) => layout.strides[b]! - layout.strides[a]! || a - b);
+
+/** How many of the outer loops are shared out: enough iterations, each of some size. */
+const gridOf = (loops: readonly Variable[], cycles: number): number => {
+  let grid = 0;
+  let items = 1;
+  while (grid < loops.length && items < 256 && (cycles / items > 20_000 || items < 8 || grid === 0)) items *= extentOf(loops[grid++]!);
+  return grid;
 };
+
+/** The index groups of a sum of products; undefined when the body is none. */
+const groupsOf = (body: Value, loops: readonly Variable[]): Groups | undefined => {
+  const sums = reduces(body).filter((r) => r.op === "sum" && r.body.kind === "binary" && r.body.op === "mul");
+  const [sum] = sums;
+  if (!sum || sum.body.kind !== "binary") return undefined;
+  const [left, right] = [freeVariables(sum.body.a), freeVariables(sum.body.b)];
+  const of = (inLeft: boolean, inRight: boolean): Variable[] => loops.filter((v) => left.has(v) === inLeft && right.has(v) === inRight);
+  return { batch: of(true, true), m: of(true, false), n: of(false, true), k: sum.loops };
+};
+
+

@@ -1,6 +1,7 @@
 import { substitute, visitVariables, type Affine, type Variable } from "../../dsl/index.js";
-import type { Read, Reduce, Value } from "../ir.js";
-import { freeVariables, mapParts, remakeData, variablesOf, visitValues } from "../values.js";
+import { mapCondition } from "../conditions.js";
+import type { Condition, Read, Reduce, Value } from "../ir.js";
+import { freeVariables, mapParts, remakeData, variablesOf, variablesOfCondition, visitValues } from "../values.js";
 
 export const reads = (v: Value): Read[] => {
   const all: Read[] = [];
@@ -29,6 +30,7 @@ export const identity = (of: object): number => {
 export interface Substitution {
   value(v: Value): Value;
   affine(a: Affine): Affine;
+  condition(c: Condition): Condition;
 }
 
 export const substitution = (images: ReadonlyMap<Variable, Affine>): Substitution => {
@@ -44,7 +46,7 @@ export const substitution = (images: ReadonlyMap<Variable, Affine>): Substitutio
     if (!image) values.set(v, (image = touched(freeVariables(v)) ? mapParts(v, value, affine) : v));
     return image;
   };
-  return { value, affine };
+  return { value, affine, condition: (c) => (touched(variablesOfCondition(c)) ? mapCondition(c, affine, value) : c) };
 };
 
 /** Whether a part of an index expression depends on data. */

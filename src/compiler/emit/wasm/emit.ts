@@ -1,6 +1,8 @@
 import { IndexicalError } from "../../../dsl/index.js";
 import type { Place, WasmKernel, WasmPlan, WasmStep } from "../../../runtime/wasm/plan.js";
 import type { Program } from "../../ir.js";
+import { pack } from "../../schedule/pack.js";
+import type { ScheduleOptions } from "../../schedule/choose.js";
 import { schedule } from "../../schedule/schedule.js";
 import { emitKernel, itemsOf } from "./kernel.js";
 import { encodeModule, type Imported, type Kernel as Encoded } from "./module.js";
@@ -10,8 +12,8 @@ const page = 65536;
 const slack = 64;
 
 /** Compiles a program that has been through the passes to a plan. @throws wasm-memory when it needs more than 4 GiB. */
-export const emitWasm = (program: Program): WasmPlan => {
-  const planned = schedule(program);
+export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmPlan => {
+  const planned = schedule(program, options);
   const pages = Math.max(1, Math.ceil((planned.bytes + slack) / page));
   if (pages > 65536)
     throw new IndexicalError("wasm-memory", `the program needs ${planned.bytes} bytes at its peak; WebAssembly has ${65536 * page}`, {
@@ -42,9 +44,9 @@ export const emitWasm = (program: Program): WasmPlan => {
     pages,
     peakBytes: planned.bytes,
     functions: imports.map((f) => f.name),
-    constants: [...planned.buffers.values()].flatMap(({ source, offset }) => (source.kind === "constants" ? [{ offset, data: Float32Array.from(source.data) }] : [])),
+    constants: [...planned.buffers.values()].flatMap(({ source, layout, offset }) => (source.kind === "constants" ? [{ offset, data: pack(source, layout) }] : [])),
     inputs: program.inputs.map((i) => placeOf(i.name, i)),
-    outputs: program.outputs.map((o) => placeOf(o.name, o.source)),
+    outputs: planned.outputs.map((o) => placeOf(o.name, o.source)),
     steps,
     once: planned.steps.filter((s) => s.once).length,
   };

@@ -10,9 +10,11 @@ import { Values } from "./values.js";
 
 const lanes = 4;
 
+/** How many of a loop's iterations one step takes. */
+const unitOf = ({ tile }: Kernel, v: Variable): number => (v === tile?.lane ? lanes * tile.vectors : v === tile?.row ? tile.rows : 1);
+
 /** How many iterations the grid of a kernel has: what a thread gets is a range of them. */
-export const itemsOf = ({ loops, grid, tile }: Kernel): number =>
-  loops.slice(0, grid).reduce((n, v) => n * Math.ceil(extentOf(v) / (v === tile?.lane ? lanes * tile.vectors : 1)), 1);
+export const itemsOf = (kernel: Kernel): number => kernel.loops.slice(0, kernel.grid).reduce((n, v) => n * Math.ceil(extentOf(v) / unitOf(kernel, v)), 1);
 
 /** Writes the function of a kernel: (begin, end) computes that range of its grid. */
 export const emitKernel = (kernel: Kernel, name: string, schedule: Schedule, imported: (name: string, arity: number) => number): Encoded => {
@@ -42,25 +44,65 @@ class Writer {
     const { routine, kernel } = this;
     const { loops, grid, tile } = kernel;
     const [only] = loops;
+    const start: readonly Place[] = [{ images: new Map() }];
     if (grid === 1 && only === tile?.lane) return this.range(only);
-    if (grid === 1) {
+    if (grid === 1 && only !== tile?.row) {
       routine.open(only!, { local: 1 }, { local: 0 });
+      this.nest(1, start, []);
     } else {
       const item = variable("item", 1);
       routine.open(item, { local: 1 }, { local: 0 });
-      let below = itemsOf(kernel);
-      for (const v of loops.slice(0, grid)) {
-        const above = below;
-        below /= extentOf(v);
-        const local = routine.local(i32);
-        routine.code.get(routine.valueOf(item));
-        if (below !== 1) routine.code.i32Const(below).op("i32.div_u");
-        if (above !== itemsOf(kernel)) routine.code.i32Const(extentOf(v)).op("i32.rem_u");
-        routine.code.set(local);
-        routine.bind(v, local);
-      }
+      this.share(0, routine.valueOf(item), itemsOf(kernel), start, []);
     }
-    this.nest(grid, [{ images: new Map() }], []);
+    routine.close();
+  }
+
+  /** The loops of the grid from number `depth` on, whose counters are parts of the number in `item`. */
+  private share(depth: number, item: number, items: number, places: readonly Place[], laneVariables: readonly Variable[]): void {
+    const { routine, kernel } = this;
+    const { loops, grid, tile } = kernel;
+    if (depth === grid) return this.nest(depth, places, laneVariables);
+    const v = loops[depth]!;
+    const trips = Math.ceil(extentOf(v) / unitOf(kernel, v));
+    const below = items / trips;
+    const counter = routine.local(i32);
+    if (trips === 1) routine.code.i32Const(0);
+    else {
+      routine.code.get(item);
+      if (below !== 1) routine.code.i32Const(below).op("i32.div_u");
+      if (depth > 0) routine.code.i32Const(trips).op("i32.rem_u");
+    }
+    routine.code.set(counter);
+    if (v === tile?.lane || v === tile?.row) {
+      const full = Math.floor(extentOf(v) / unitOf(kernel, v));
+      const t = variable(v.name, full);
+      const next = (images: readonly Affine[], own: readonly Variable[]): void => this.share(depth + 1, item, below, cross(places, v, images), own);
+      this.when(full === trips ? undefined : full === 0 ? false : { counter, below: full }, () => {
+        routine.bind(t, counter);
+        if (v === tile.lane) this.fullLanes(t, next);
+        else next(this.fullRows(t), laneVariables);
+      });
+      this.when(full === 0 ? undefined : full === trips ? false : { counter, from: full }, () => {
+        if (v === tile.lane) this.restLanes(v, full, next);
+        else next(this.restRows(v, full), laneVariables);
+      });
+      return;
+    }
+    routine.bind(v, counter);
+    this.share(depth + 1, item, below, places, laneVariables);
+  }
+
+  /** Code that runs only where a counter is below, or not below, a number: a loop of one iteration or none. */
+  private when(condition: { counter: number; below: number } | { counter: number; from: number } | boolean | undefined, inside: () => void): void {
+    const { routine } = this;
+    if (condition === false) return;
+    if (typeof condition !== "object") return inside();
+    const holds = routine.local(i32);
+    routine.code.get(condition.counter);
+    if ("below" in condition) routine.code.i32Const(condition.below).op("i32.lt_s").set(holds);
+    else routine.code.i32Const(condition.from).op("i32.ge_s").set(holds);
+    routine.open(variable("once", 1), { local: holds });
+    inside();
     routine.close();
   }
 
@@ -82,11 +124,20 @@ class Writer {
     if (full > 0) {
       const t = variable(v.name, full);
       this.routine.open(t, { constant: full });
-      inside(range(rows).map((r) => add(scale(indexOf(t), rows), integer(r))));
+      inside(this.fullRows(t));
       this.routine.close();
     }
-    const rest = extentOf(v) - full * rows;
-    if (rest > 0) inside(range(rest).map((r) => integer(full * rows + r)));
+    if (full * rows < extentOf(v)) inside(this.restRows(v, full));
+  }
+
+  private fullRows(t: Variable): readonly Affine[] {
+    const { rows } = this.kernel.tile!;
+    return range(rows).map((r) => add(scale(indexOf(t), rows), integer(r)));
+  }
+
+  private restRows(v: Variable, full: number): readonly Affine[] {
+    const first = full * this.kernel.tile!.rows;
+    return range(extentOf(v) - first).map((r) => integer(first + r));
   }
 
   private lanes(v: Variable, inside: (images: readonly Affine[], laneVariables: readonly Variable[]) => void): void {
@@ -129,12 +180,10 @@ class Writer {
       routine.close();
     }
     if (full * lanes * this.kernel.tile!.vectors === extentOf(v)) return;
-    const once = variable("rest", 1);
-    const [from, to] = [routine.local(i32), routine.local(i32)];
-    // One iteration if the range holds tile number `full`.
-    routine.code.get(0).i32Const(full).op("i32.gt_s").set(from);
-    routine.code.get(1).i32Const(full).op("i32.gt_s").set(to);
-    routine.open(once, { local: to }, { local: from });
+    // The rest is tile number `full`, if the range holds it.
+    const holds = routine.local(i32);
+    routine.code.get(1).i32Const(full).op("i32.gt_s").get(0).i32Const(full).op("i32.le_s").op("i32.and").set(holds);
+    routine.open(variable("once", 1), { local: holds });
     this.restLanes(v, full, inside);
     routine.close();
   }

@@ -53,7 +53,8 @@ export class Reductions {
 
 const keyOf = (r: Reduce, wide: boolean): string => `reduce ${wide ? "w" : "s"} ${identity(r)}`;
 
-const sameLoops = (r: Reduce, s: Reduce): boolean => r.loops.length === s.loops.length && r.loops.every((v, i) => v === s.loops[i]);
+const sameLoops = (r: Reduce, s: Reduce): boolean =>
+  r.loops.length === s.loops.length && r.loops.every((v, i) => v === s.loops[i]) && conditionKey(r.where) === conditionKey(s.where);
 
 const apart = (r: Reduce, s: Reduce): boolean => !reduces(r).includes(s) && !reduces(s).includes(r);
 

@@ -1,0 +1,140 @@
+import { extentOf, type Variable } from "../../dsl/index.js";
+import type { Program, Source } from "../ir.js";
+import { touched, type Region } from "./analysis.js";
+import { best, orderLoops, type Choice, type Order, type Orders, type Pick } from "./cost.js";
+
+export const natural = (source: Source): Order => source.shape.map((_, d) => d);
+
+/** Whether two orders lay a source out in the same way: dimensions of one element stand anywhere. */
+export const sameOrder = ({ shape }: Source, a: Order, b: Order): boolean => {
+  const [x, y] = [a.filter((d) => shape[d]! !== 1), b.filter((d) => shape[d]! !== 1)];
+  return x.every((d, i) => d === y[i]);
+};
+
+/** Decisions that are taken from outside: by a tuner, or by a test. */
+export interface ScheduleOptions {
+  /** How a region is computed; the cheapest by the cost model without it. */
+  readonly pick?: Pick | undefined;
+  /** How a source is stored; undefined leaves it to the cost model. */
+  readonly order?: ((source: Source) => Order | undefined) | undefined;
+}
+
+/** How the sources of a program are stored, and how each region is computed. */
+export interface Chosen {
+  readonly orders: ReadonlyMap<Source, Order>;
+  readonly choices: ReadonlyMap<Region, Choice>;
+}
+
+/**
+ * Chooses storage and tiles together. Each region says how it would like its sources; then, source by source, what is
+ * cheapest for all that touch it is kept, conversions of inputs and outputs included.
+ */
+export const choose = (program: Program, regions: readonly Region[], options: ScheduleOptions = {}): Chosen => {
+  const pick = options.pick ?? best;
+  const orders = new Map<Source, Order>();
+  const wishes = new Map<Source, Order[]>();
+  const wish = (s: Source, order: Order): void => {
+    const known = wishes.get(s) ?? [];
+    if (!known.some((o) => sameOrder(s, o, order))) wishes.set(s, [...known, order]);
+  };
+  const readers = new Map<Source, Region[]>();
+  for (const r of regions) for (const s of touched(r)) readers.set(s, [...(readers.get(s) ?? []), r]);
+
+  // The biggest regions speak first.
+  const free: Orders = (s) => orders.get(s) ?? natural(s);
+  for (const region of [...regions].sort((a, b) => b.terms - a.terms)) {
+    const { order } = favourite(region, orders);
+    for (const [s, o] of order) {
+      wish(s, o);
+      if (!orders.has(s)) orders.set(s, o);
+    }
+  }
+  for (const s of readers.keys()) {
+    wish(s, natural(s));
+    if (!orders.has(s)) orders.set(s, natural(s));
+  }
+
+  const given = new Set<Source>();
+  for (const s of orders.keys()) {
+    const order = options.order?.(s);
+    if (!order) continue;
+    orders.set(s, order);
+    given.add(s);
+  }
+
+  const cache = new Map<string, Choice>();
+  const ids = new Map(regions.map((r, i) => [r, i]));
+  const bestOf = (r: Region): Choice => {
+    const key = `${ids.get(r)}: ${[...touched(r)].map((s) => free(s).join("")).join()}`;
+    let known = cache.get(key);
+    if (!known) cache.set(key, (known = pick(r, free)));
+    return known;
+  };
+  const outputs = new Set(program.outputs.map((o) => o.source));
+  const total = (s: Source): number => {
+    let cycles = (readers.get(s) ?? []).reduce((sum, r) => sum + bestOf(r).cycles, 0);
+    const elements = s.shape.reduce((n, d) => n * d, 1);
+    const moved = !sameOrder(s, free(s), natural(s));
+    if (moved && (s.kind === "input" || outputs.has(s))) cycles += 3 * elements + 2000;
+    return cycles;
+  };
+  for (let round = 0; round < 2; round++) {
+    let changed = false;
+    for (const [s, candidates] of wishes) {
+      if (s.kind === "constants" || given.has(s) || candidates.length < 2) continue;
+      const before = orders.get(s)!;
+      let winner = { order: before, cycles: total(s) };
+      for (const order of candidates) {
+        orders.set(s, order);
+        const cycles = total(s);
+        if (cycles < 0.995 * winner.cycles) winner = { order, cycles };
+      }
+      orders.set(s, winner.order);
+      if (winner.order !== before) changed = true;
+    }
+    if (!changed) break;
+  }
+  return { orders, choices: new Map(regions.map((r) => [r, bestOf(r)])) };
+};
+
+/** How a region would store what it touches if it were alone; sources in `fixed` stay as they are. */
+const favourite = (region: Region, fixed: ReadonlyMap<Source, Order>): { order: ReadonlyMap<Source, Order>; cycles: number } => {
+  let winner: { order: ReadonlyMap<Source, Order>; cycles: number } = { order: new Map(), cycles: Infinity };
+  for (const lane of region.axes) {
+    if (extentOf(lane) < 2) continue;
+    const order = wishFor(region, lane, fixed);
+    const { cycles } = best(region, (s) => order.get(s) ?? natural(s));
+    if (cycles < winner.cycles) winner = { order, cycles };
+  }
+  return winner;
+};
+
+/**
+ * What runs along the lanes is stored innermost, then what the sums run over, then the output's own indices. What
+ * depends on sums and lanes only (weights) is packed in the order in which the sums run.
+ */
+const wishFor = (region: Region, lane: Variable, fixed: ReadonlyMap<Source, Order>): ReadonlyMap<Source, Order> => {
+  const orders = new Map<Source, Order>();
+  const { axes, accesses, stage } = region;
+  const rankIn = (order: readonly Variable[], steps: ReadonlyMap<Variable, number>): number => {
+    if (steps.has(lane)) return 1000;
+    let rank = -1;
+    for (const v of steps.keys()) {
+      if (axes.includes(v)) return axes.indexOf(v);
+      rank = Math.max(rank, 100 + order.indexOf(v));
+    }
+    return rank;
+  };
+  const sorted = (s: Source, rank: (d: number) => number): Order => natural(s).map((d) => ({ d, r: rank(d) })).sort((a, b) => a.r - b.r || a.d - b.d).map(({ d }) => d);
+  orders.set(stage, fixed.get(stage) ?? sorted(stage, (d) => (axes[d] === lane ? 1000 : d)));
+  // Those that depend on the most output indices first: the sums' order follows from them.
+  const weight = (variables: ReadonlySet<Variable>): number => axes.filter((v) => variables.has(v)).length;
+  for (const a of [...accesses].sort((x, y) => weight(y.variables) - weight(x.variables))) {
+    const s = a.read.source;
+    if (orders.has(s)) continue;
+    const known: Orders = (t) => orders.get(t) ?? fixed.get(t) ?? natural(t);
+    const loops = orderLoops(a.loops, accesses.filter((b) => b !== a && orders.has(b.read.source) && b.loops.length === a.loops.length), known);
+    orders.set(s, fixed.get(s) ?? sorted(s, (d) => rankIn(loops, a.steps[d]!)));
+  }
+  return orders;
+};

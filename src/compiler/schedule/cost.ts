@@ -1,0 +1,219 @@
+import { extentOf, type Variable } from "../../dsl/index.js";
+import type { Source } from "../ir.js";
+import type { Access, Region } from "./analysis.js";
+import type { Tile } from "./kernel.js";
+import { dense } from "./layout.js";
+
+/** The dimensions of a source as they are stored, outermost first. */
+export type Order = readonly number[];
+export type Orders = (source: Source) => Order;
+
+/** A way to compute a region, and the cycles that it should take on one core. */
+export interface Choice {
+  readonly tile: Tile | undefined;
+  readonly cycles: number;
+}
+
+const lanes = 4;
+
+/** An amount that depends on the rows and the vectors of a tile: some of it once, some for each. */
+class Amount {
+  one = 0;
+  row = 0;
+  vector = 0;
+  both = 0;
+
+  add(n: number, byRow: boolean, byVector: boolean): void {
+    if (byRow && byVector) this.both += n;
+    else if (byRow) this.row += n;
+    else if (byVector) this.vector += n;
+    else this.one += n;
+  }
+
+  of(rows: number, vectors: number): number {
+    return this.one + this.row * rows + this.vector * vectors + this.both * rows * vectors;
+  }
+}
+
+/** Tiles worth a try: vectors and rows. More than ten accumulators spill. */
+const shapes: readonly (readonly [vectors: number, rows: number])[] = [
+  [2, 4], [1, 4], [4, 2], [2, 5], [2, 3], [2, 2], [1, 8], [1, 7], [1, 6], [1, 5], [1, 3], [1, 2], [3, 3], [4, 1], [2, 1], [1, 1],
+];
+
+const strideCache = new Map<string, readonly number[]>();
+const stridesOf = (shape: readonly number[], order: Order): readonly number[] => {
+  const key = `${shape.join()}/${order.join()}`;
+  let known = strideCache.get(key);
+  if (!known) {
+    if (strideCache.size > 5000) strideCache.clear();
+    strideCache.set(key, (known = dense(shape, order).strides));
+  }
+  return known;
+};
+
+/** By how many elements the place of an access moves when `v` grows by one; NaN when not by a constant. */
+export const strideOf = (a: Access, v: Variable, orders: Orders): number => {
+  const strides = stridesOf(a.read.source.shape, orders(a.read.source));
+  return a.steps.reduce((sum, steps, d) => sum + (steps.has(v) ? steps.get(v)! * strides[d]! : 0), 0);
+};
+
+/** The loops of reductions in the order in which they run: those that move furthest in memory outside. */
+export const orderLoops = (loops: readonly Variable[], accesses: readonly Access[], orders: Orders): readonly Variable[] => {
+  if (loops.length < 2) return loops;
+  const reach = (v: Variable): number => {
+    // The access that the most variables take part in is the one that can't be repacked for this kernel alone.
+    let widest: Access | undefined;
+    for (const a of accesses) if (a.variables.has(v) && (!widest || a.variables.size > widest.variables.size)) widest = a;
+    const stride = widest ? Math.abs(strideOf(widest, v, orders)) : 0;
+    return Number.isNaN(stride) ? Infinity : stride;
+  };
+  return [...loops].sort((v, w) => reach(w) - reach(v));
+};
+
+/** The best way to compute a region with sources stored in these orders. */
+export const best: Pick = (region, orders) => {
+  let winner = withoutTile(region);
+  forEachTile(region, orders, (choice) => {
+    if (choice.cycles < winner.cycles) winner = choice;
+  });
+  return winner;
+};
+
+/** All ways to compute a region that the cost model knows. */
+export const candidates = (region: Region, orders: Orders): readonly Choice[] => {
+  const all = [withoutTile(region)];
+  forEachTile(region, orders, (choice) => void all.push(choice));
+  return all;
+};
+
+/** Decides how a region is computed. */
+export type Pick = (region: Region, orders: Orders) => Choice;
+
+const withoutTile = (region: Region): Choice => ({ tile: undefined, cycles: scalarCycles(region) });
+
+const forEachTile = (region: Region, orders: Orders, visit: (c: Choice) => void): void => {
+  const { axes, stage, piece } = region;
+  const outputs = axes.reduce((n, v) => n * extentOf(v), 1);
+  if (outputs === 0) return;
+  const targetStrides = stridesOf(stage.shape, orders(stage));
+  const inner = orderedLoops(region, orders);
+  for (const lane of axes) {
+    if (extentOf(lane) < 2) continue;
+    const d = axes.indexOf(lane);
+    const scattered = targetStrides[d]! * piece.axes[d]!.step !== 1;
+    for (const row of [undefined, ...axes]) {
+      if (row === lane || (row && extentOf(row) < 2)) continue;
+      const work = measure(region, orders, inner, lane, row, scattered);
+      for (const [vectors, rows] of shapes) {
+        if ((row === undefined) !== (rows === 1)) continue;
+        if ((vectors > 1 && extentOf(lane) <= lanes * (vectors - 1)) || (row && rows > extentOf(row))) continue;
+        const cycles = tileCycles(work, extentOf(lane), row ? extentOf(row) : 1, vectors, rows) * (outputs / extentOf(lane) / (row ? extentOf(row) : 1));
+        visit({ tile: { lane, vectors, row, rows }, cycles });
+      }
+    }
+  }
+};
+
+const scalarCycles = (region: Region): number => {
+  const trips = (loops: readonly Variable[]): number => loops.reduce((n, v) => n * extentOf(v), 1);
+  const outputs = trips(region.axes);
+  let each = 4;
+  for (const o of region.operations) each += trips(o.loops) * (o.accumulates ? 4 : o.cost >= 100 ? o.cost / 4 : 1 + o.cost / 4);
+  for (const a of region.accesses) each += 2 * trips(a.loops);
+  return each * outputs + 500;
+};
+
+/** The orders of all loop nests inside a region, by the list of loops. */
+const orderedLoops = (region: Region, orders: Orders): ReadonlyMap<readonly Variable[], readonly Variable[]> => {
+  const all = new Map<readonly Variable[], readonly Variable[]>();
+  const lists = [...region.accesses.map((a) => a.loops), ...region.operations.map((o) => o.loops)];
+  for (const loops of lists) if (!all.has(loops)) all.set(loops, orderLoops(loops, region.accesses.filter((a) => a.loops === loops || sameSet(a.loops, loops)), orders));
+  return all;
+};
+
+const sameSet = (a: readonly Variable[], b: readonly Variable[]): boolean => a.length === b.length && a.every((v, i) => v === b[i]);
+
+interface Work {
+  readonly loads: Amount;
+  readonly operations: Amount;
+  /** Cycles that waiting for memory adds. */
+  readonly misses: Amount;
+  readonly accumulators: Amount;
+  readonly iterations: number;
+  readonly entries: number;
+}
+
+const measure = (
+  region: Region,
+  orders: Orders,
+  inner: ReadonlyMap<readonly Variable[], readonly Variable[]>,
+  lane: Variable,
+  row: Variable | undefined,
+  scattered: boolean,
+): Work => {
+  const [loads, operations, misses, accumulators] = [new Amount(), new Amount(), new Amount(), new Amount()];
+  let iterations = 0;
+  let entries = 0;
+  const trips = (loops: readonly Variable[], variables: ReadonlySet<Variable>): { count: number; innermost: Variable | undefined } => {
+    let count = 1;
+    let sum = 1;
+    let innermost: Variable | undefined;
+    for (const v of loops) {
+      sum *= extentOf(v);
+      if (variables.has(v)) [count, innermost] = [sum, v];
+    }
+    return { count, innermost };
+  };
+  const nests = new Set<string>();
+  for (const { variables, loops, cost, accumulates } of region.operations) {
+    const ordered = inner.get(loops)!;
+    const { count } = trips(ordered, variables);
+    const [byRow, byLane] = [row !== undefined && variables.has(row), variables.has(lane)];
+    // A function is called for each lane, unless all lanes are the same.
+    operations.add(count * (cost >= 40 && !byLane ? cost / 4 : cost), byRow, byLane);
+    if (accumulates) {
+      accumulators.add(1, byRow, byLane);
+      const name = ordered.map((v) => v.id).join();
+      if (!nests.has(name)) {
+        nests.add(name);
+        iterations += count;
+        entries += count / Math.max(1, ordered.length ? extentOf(ordered.at(-1)!) : 1);
+      }
+    }
+  }
+  for (const a of region.accesses) {
+    const { count, innermost } = trips(inner.get(a.loops)!, a.variables);
+    const byRow = row !== undefined && a.variables.has(row);
+    const step = a.variables.has(lane) ? strideOf(a, lane, orders) : 0;
+    if (step === 0) loads.add(count, byRow, false);
+    else if (step === 1) loads.add(count, byRow, true);
+    else loads.add(count * 9, byRow, true);
+    if (innermost) {
+      const bytes = Math.abs(4 * strideOf(a, innermost, orders));
+      const rowBytes = byRow ? Math.abs(4 * strideOf(a, row, orders)) : 0;
+      const lines = Number.isNaN(bytes) ? 1 : Math.min(1, bytes / 64);
+      misses.add(count * lines * (bytes >= 4096 ? 3 : 0.3), rowBytes >= 64, step === 1 && lanes * 4 >= 64);
+    }
+  }
+  if (scattered) operations.add(6, row !== undefined, true);
+  else operations.add(1, row !== undefined, true);
+  return { loads, operations, misses, accumulators, iterations, entries };
+};
+
+/** Cycles of the tiles that cover the extents of the lane and of the row. */
+const tileCycles = (work: Work, laneExtent: number, rowExtent: number, vectors: number, rows: number): number => {
+  const [fullLanes, restLanes] = [Math.floor(laneExtent / (lanes * vectors)), Math.ceil((laneExtent % (lanes * vectors)) / lanes)];
+  const [fullRows, restRows] = [Math.floor(rowExtent / rows), rowExtent % rows];
+  let cycles = 0;
+  for (const [count, v] of [[fullLanes, vectors], [restLanes > 0 ? 1 : 0, restLanes]] as const)
+    for (const [times, r] of [[fullRows, rows], [restRows > 0 ? 1 : 0, restRows]] as const) if (count * times > 0) cycles += count * times * bodyCycles(work, r, v);
+  return cycles;
+};
+
+const bodyCycles = (work: Work, r: number, v: number): number => {
+  const [loads, operations] = [work.loads.of(r, v), work.operations.of(r, v)];
+  // Accumulators, the vectors beside them, a splat and a product have to fit into sixteen registers.
+  const registers = work.accumulators.of(r, v) + v + 2;
+  const spills = Math.max(0, registers - 15) * 2 * work.iterations;
+  return Math.max(loads / 2, operations / 4, (loads + operations + 3 * work.iterations) / 6) + spills / 2 + work.misses.of(r, v) + 4 * work.entries + 3 * r + 4;
+};
