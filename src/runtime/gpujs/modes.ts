@@ -1,4 +1,5 @@
 import { IndexicalError } from "../../dsl/errors.js";
+import { findGPU } from "../webgpu/adapter.js";
 import { loadLibrary, type Library } from "./library.js";
 
 export type GpujsMode = "webgpu" | "webgl2" | "headlessgl" | "webasm" | "cpu";
@@ -30,22 +31,6 @@ export const withWebGPU = async <T>(run: () => Promise<T>, device?: GPUDevice): 
 
 /** A `navigator.gpu` whose only device is the given one. */
 const gpuOf = (device: GPUDevice): object => ({ requestAdapter: async () => ({ limits: device.limits, info: device.adapterInfo, requestDevice: async () => device }) });
-
-// Dawn's GPU object has to outlive its devices.
-let dawn: GPU | undefined;
-
-const findGPU = async (): Promise<GPU> => {
-  const { navigator } = globalThis as { navigator?: Navigator };
-  if (navigator?.gpu) return navigator.gpu;
-  if (dawn) return dawn;
-  let library: { create(options: readonly string[]): GPU };
-  try {
-    library = (await import("webgpu")) as typeof library;
-  } catch (cause) {
-    throw refusal("webgpu", "there is no navigator.gpu, and the package webgpu is not installed", "Run npm install webgpu, or use the mode webasm.", cause);
-  }
-  return (dawn = library.create([]));
-};
 
 export const refusal = (mode: string, why: string, remedy?: string, cause?: unknown): IndexicalError =>
   new IndexicalError("device-unavailable", `gpu.js can't run in its mode ${mode} here: ${why}`, { remedy: remedy ?? "Use the mode webasm, or cpu.", cause });

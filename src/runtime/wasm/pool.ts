@@ -1,10 +1,11 @@
 import { IndexicalError } from "../../dsl/errors.js";
-import { nodeModule, openPort, type Port } from "./ports.js";
+import { nodeModule } from "../node.js";
+import { openPort, type Port } from "./ports.js";
 import { control, type Assignment, type Order, type Reply } from "./worker.js";
 
 /** How many threads the machine runs at once. */
 export const cores = async (): Promise<number> => {
-  const node = await nodeModule<{ availableParallelism?: () => number; cpus: () => readonly unknown[] }>("os");
+  const node = await nodeModule<{ availableParallelism?: () => number; cpus: () => readonly unknown[] }>("node:os");
   return node ? (node.availableParallelism?.() ?? node.cpus().length) : (globalThis.navigator?.hardwareConcurrency ?? 1);
 };
 

@@ -1,3 +1,4 @@
+import { nodeModule } from "../node.js";
 import { mathText } from "./math.js";
 import { control, serve, type Assignment, type Order, type Reply } from "./worker.js";
 
@@ -19,7 +20,7 @@ const program = (): string => `"use strict"; const __name = (f) => f; (${serve.t
  * @param script where a page that forbids workers made from text serves `indexical/worker`
  */
 export const openPort = async (script?: string | URL): Promise<Port> => {
-  const node = await nodeModule<typeof import("node:worker_threads")>("worker_threads");
+  const node = await nodeModule<typeof import("node:worker_threads")>("node:worker_threads");
   return node ? inNode(node) : inBrowser(script);
 };
 
@@ -62,12 +63,4 @@ const inBrowser = (script: string | URL | undefined): Port => {
       worker.terminate();
     },
   };
-};
-
-/** A module of Node; undefined elsewhere. Its name is put together so that bundlers for browsers leave it alone. */
-export const nodeModule = async <T>(name: string): Promise<T | undefined> => {
-  const node = (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node;
-  if (!node) return undefined;
-  const specifier = `node:${name}`;
-  return (await import(/* @vite-ignore */ specifier)) as T;
 };

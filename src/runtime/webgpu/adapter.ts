@@ -1,4 +1,5 @@
 import { IndexicalError } from "../../dsl/errors.js";
+import { nodeModule } from "../node.js";
 import type { WebgpuLimits } from "./plan.js";
 
 // Dawn's GPU object has to outlive its devices.
@@ -9,12 +10,14 @@ export const findGPU = async (): Promise<GPU> => {
   const { navigator } = globalThis as { navigator?: Navigator };
   if (navigator?.gpu) return navigator.gpu;
   if (dawn) return dawn;
-  let library: { create(options: readonly string[]): GPU };
+  let library: { create(options: readonly string[]): GPU } | undefined;
   try {
-    library = (await import("webgpu")) as typeof library;
+    library = await nodeModule("webgpu");
   } catch (cause) {
     throw new IndexicalError("device-unavailable", "there is no navigator.gpu, and the package webgpu is not installed", { remedy: "Run npm install webgpu, or use another device.", cause });
   }
+  if (!library)
+    throw new IndexicalError("device-unavailable", "there is no navigator.gpu: this browser has no WebGPU, or the page was not loaded over https", { remedy: "Use another device." });
   return (dawn = library.create([]));
 };
 
