@@ -132,7 +132,7 @@ describe("in-bounds proofs", () => {
     expect(refused(program(7))).toBe(undefined);
     const error = refused(program(6));
     expect(error?.code).toBe("read-out-of-range");
-    expect(error?.message).toContain("(data) % 7 is 6 where");
+    expect(error?.message).toContain("% 7 is 6 where");
   });
 });
 
