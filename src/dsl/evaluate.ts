@@ -1,6 +1,6 @@
 import type { Affine, Atom } from "./affine.js";
 import { IndexicalError } from "./errors.js";
-import { children, type Expr, type TensorNode } from "./expr.js";
+import { children, treeSize, visitExpr, type Expr, type TensorNode } from "./expr.js";
 import { asIndex, toRational } from "./integer.js";
 import { printExpr } from "./print.js";
 import { wrongRank } from "./quote.js";
@@ -147,7 +147,25 @@ export class Evaluation {
     };
   }
 
+  /** What was compiled, by the slots that it uses. */
+  private readonly compiled = new WeakMap<Map<Variable, number>, Map<Expr, { run: Run; kept: boolean }>>();
+
+  /** Code for `e`. Large expressions that are used more than once, as `const` bindings are, keep their last value. */
   private compile(e: Expr, slots: Map<Variable, number>, lazy: boolean): Run {
+    if (treeSize(e) < worthKeeping) return this.make(e, slots, lazy);
+    let known = this.compiled.get(slots);
+    if (!known) this.compiled.set(slots, (known = new Map()));
+    let entry = known.get(e);
+    if (!entry) known.set(e, (entry = { run: this.make(e, slots, lazy), kept: false }));
+    else if (!entry.kept) {
+      entry.run = keepLast(entry.run, freeSlots(e, slots));
+      entry.kept = true;
+    }
+    const shared = entry;
+    return (env) => shared.run(env);
+  }
+
+  private make(e: Expr, slots: Map<Variable, number>, lazy: boolean): Run {
     const ar = this.arithmetic;
     const go = (x: Expr): Run => this.compile(x, slots, lazy);
     switch (e.kind) {
@@ -441,6 +459,36 @@ const slotOf = (slots: Map<Variable, number>, v: Variable): number => {
     slots.set(v, s);
   }
   return s;
+};
+
+/** Nodes from which on a value is kept, when it is used again. */
+const worthKeeping = 32;
+
+/** The slots of the indices that `e` depends on and does not bind itself. */
+const freeSlots = (e: Expr, slots: Map<Variable, number>): readonly number[] => {
+  const [used, bound] = [new Set<Variable>(), new Set<Variable>()];
+  visitExpr(e, (x) => {
+    if (x.kind === "index") used.add(x.variable);
+    if (x.kind === "reduce") for (const v of x.variables) bound.add(v);
+  });
+  return [...used].filter((v) => !bound.has(v)).map((v) => slotOf(slots, v));
+};
+
+/** `run`, which is not run again while the slots hold what they held. */
+const keepLast = (run: Run, slots: readonly number[]): Run => {
+  const held = new Array<number>(slots.length).fill(NaN);
+  let value: number | undefined;
+  return (env) => {
+    let same = value !== undefined;
+    for (let k = 0; k < slots.length; k++) {
+      const now = env[slots[k]!]!;
+      if (held[k] !== now) same = false;
+      held[k] = now;
+    }
+    if (same) return value!;
+    value = undefined;
+    return (value = run(env));
+  };
 };
 
 /** Where integers made from data end: beyond any extent, and small enough that sums of a few stay exact. */

@@ -77,6 +77,14 @@ export const children = (e: Expr): readonly Expr[] => {
   }
 };
 
+const sizes = new WeakMap<Expr, number>();
+/** How many nodes `e` would have if nothing in it were shared. */
+export const treeSize = (e: Expr): number => {
+  let size = sizes.get(e);
+  if (size === undefined) sizes.set(e, (size = children(e).reduce((n, c) => n + treeSize(c), 1)));
+  return size;
+};
+
 /** Calls `visit` once on each distinct node below and including `e`, children first. */
 export const visitExpr = (e: Expr, visit: (e: Expr) => void, seen: Set<Expr> = new Set()): void => {
   if (seen.has(e)) return;

@@ -139,14 +139,31 @@ export const mean = reduction("mean");
 /** The row-major flat index of the largest value; the first of equals. @throws reduce-empty */
 export const argmax = reduction("argmax");
 
+/** How often a helper may call itself. */
+const deepest = 200;
+
 /**
  * A helper that may be called from quoted code: its body is quoted as well, and may read tensors.
- * On plain numbers it is an ordinary function.
+ * On plain numbers it is an ordinary function. @throws quote-recursion
  */
 export const fn = <A extends readonly unknown[], R>(f: (...args: A) => R): ((...args: A) => R) => {
   needLifted("fn", f);
+  let depth = 0;
+  const run = (args: A): R => {
+    if (depth >= deepest)
+      throw new IndexicalError("quote-recursion", `a helper calls itself more than ${deepest} times`, {
+        span: currentPlace(),
+        remedy: "Where a condition depends on an index or an element both branches are traced: let a static number end the recursion.",
+      });
+    depth++;
+    try {
+      return f(...args);
+    } finally {
+      depth--;
+    }
+  };
   return markQuotable((...args: A): R => {
-    const result = f(...args);
+    const result = run(args);
     // Outside of definitions, what no input reaches has a value already.
     if (tracing > 0 || !(result instanceof Symbolic) || !closed(result.expr)) return result;
     if (!isCondition(result.expr)) return evaluateClosed(scalar(result)) as R;

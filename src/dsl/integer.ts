@@ -168,6 +168,8 @@ const compute = (e: Expr): Rational | undefined => {
           return combine(a, b, (x, y) => minimum(x, y));
         case "max":
           return combine(a, b, (x, y) => maximum(x, y));
+        case "pow":
+          return power(e, a.over === 1 ? a.of : undefined, b);
         default:
           return undefined;
       }
@@ -200,13 +202,29 @@ const product = (e: Expr, a: Affine, b: Affine): Rational => {
   return data(e, Math.min(...corners), Math.max(...corners));
 };
 
+/** `a ** n` for a whole n from 1 on is a product as well. */
+const power = (e: Expr, a: Affine | undefined, n: Rational): Rational | undefined => {
+  const times = n.over === 1 && isConstant(n.of) ? n.of.constant : 0;
+  if (!a || times < 1 || times > 64) return undefined;
+  if (times === 1) return { of: a, over: 1 };
+  const { low, high } = interval(a);
+  const ends = [low ** times, high ** times, ...(low < 0 && high > 0 ? [0] : [])];
+  return data(e, Math.min(...ends), Math.max(...ends));
+};
+
 const keys = new WeakMap<Expr, string>();
+/** Names of long keys: shared parts would be written out again and again. */
+const names = new Map<string, string>();
 
 /** Equal for expressions that are built alike from the same variables and tensors. */
 export const exprKey = (e: Expr): string => {
   let key = keys.get(e);
   if (key === undefined) {
     key = keyOf(e);
+    if (key.length > 200) {
+      if (!names.has(key)) names.set(key, `#${names.size}`);
+      key = names.get(key)!;
+    }
     keys.set(e, key);
   }
   return key;

@@ -1,6 +1,6 @@
 import type { Affine, Atom } from "./affine.js";
 import { nameAt } from "./errors.js";
-import type { Expr } from "./expr.js";
+import { treeSize, type Expr } from "./expr.js";
 
 /** How strongly an operator binds; an operand that binds less gets parentheses. */
 export const strength = { select: 1, or: 2, and: 3, equality: 4, comparison: 5, sum: 6, product: 7, power: 8, unary: 9, atom: 10 } as const;
@@ -32,7 +32,11 @@ export const two = (op: string, a: Printed, b: Printed): Printed => {
 /** An expression as the quoted code that makes it; inputs by name, other tensors as they are called in the source. For messages. */
 export const printExpr = (e: Expr): string => print(e).text;
 
+/** Parts of more nodes than this are left out: what is shared would be printed again and again. */
+const mostNodes = 100;
+
 const print = (e: Expr): Printed => {
+  if (treeSize(e) > mostNodes) return atom("(...)");
   switch (e.kind) {
     case "number":
       return e.value < 0 ? { text: String(e.value), binds: strength.unary } : atom(String(e.value));

@@ -105,6 +105,16 @@ describe("a definition, evaluated", () => {
     );
   });
 
+  it("what const bindings share is computed once for each element", () => {
+    const x = line(2, 9);
+    const root = fn((a: number, guess: number, steps: number): number => (steps === 0 ? guess : root(a, (guess + a / guess) / 2 + 0 * guess, steps - 1)));
+    // Written out, 3 ** 30 divisions.
+    expect(elements(tensor((i) => root(x(i), x(i), 30)))).toEqual([root(2, 2, 30), 3]);
+    expect(elements(tensor((i) => sum([3], (k) => root(x(i) + k, x(i), 30) * k)))).toEqual([2, 9].map((a) => root(a + 1, a, 30) + 2 * root(a + 2, a, 30)));
+    const large = fn((i: number, n: number): number => (n === 0 ? x(i) : large(i, n - 1) + n));
+    expect(elements(tensor((i) => ((v: number, w: number) => v * v + w * w)(large(i, 40), large(1 - i, 40))))).toEqual([822 ** 2 + 829 ** 2, 822 ** 2 + 829 ** 2]);
+  });
+
   it("refuses concrete indices that are not elements", () => {
     const x = tensor([2, 3], (i, j) => i + j);
     expect(refusal(() => x(2, 0)).message).toContain("index 2 on axis 0, whose extent is 2");
@@ -279,6 +289,11 @@ describe("data-dependent reads", () => {
     const clamped = fn((i: number) => Math.min(Math.max(Math.floor(at(i)), 0), 4));
     expect(elements(tensor([8], (i) => (clamped(i) < 3 ? x(clamped(i) + 2) : -1)))).toEqual([2, 2, 4, -1, -1, 2, -1, 2]);
     expect(elements(tensor([8], (i) => (!(clamped(i) < 3) ? x(clamped(i) - 3) : -1)))).toEqual([-1, -1, -1, 1, 1, -1, 1, -1]);
+  });
+
+  it("a power of an index is an integer", () => {
+    expect(elements(tensor([3], (i) => x(i ** 2)))).toEqual([0, 1, 4]);
+    expect(elements(tensor([3], (i) => x((i - 1) ** 2 * (i + 1))))).toEqual([1, 0, 3]);
   });
 
   it("a table of integers may be read with as it is", () => {
