@@ -14,11 +14,12 @@ export interface Tile {
 }
 
 /**
- * Costs on WebAssembly, in multiply-adds of four lanes: a load that all lanes share, one for each lane, and a turn of
- * a loop that adds a single product.
+ * Costs on WebAssembly as measured, a load that all lanes share being 1: a load for each lane, a multiply-add of four
+ * lanes, and a turn of a loop that adds a single product, with what the ends of a tensor cost a plain kernel.
  */
 const sameLoad = 1;
-const laneLoads = 4;
+const laneLoads = 5;
+const multiplyAdd = 0.5;
 const loopTurn = 2;
 /** Loops along the four that are longer than this stay loops. */
 export const longestWritten = 7;
@@ -39,11 +40,11 @@ export const chooseTile = (stage: Stage, effort: Effort): Tile | undefined => {
   const cost = (lane: number, block: number | undefined): number => {
     let sum = 0;
     for (const { piece, reads, size: n } of work) {
-      const turns = Math.max(...reads.map((r) => r.trips)) * (block === undefined ? 1 + loopTurn : 1);
+      const turns = Math.max(...reads.map((r) => r.trips)) * (block === undefined ? multiplyAdd + loopTurn : multiplyAdd);
       sum += n * reads.reduce((c, r) => c + loadCost(r, piece.axes[lane]!.variable, block === undefined ? undefined : piece.axes[block]!.variable), turns);
     }
     // What is computed in vain is also stored in vain, which large volumes feel.
-    return sum * (waste(stage.shape[lane]!) * (block === undefined ? 1 : waste(stage.shape[block]!))) ** 1.25;
+    return sum * (waste(stage.shape[lane]!) * (block === undefined ? 1 : waste(stage.shape[block]!))) ** 1.75;
   };
   const plain = cost(stage.shape.length - 1, undefined);
   let best: { tile: Tile; cost: number } | undefined;
