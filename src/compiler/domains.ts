@@ -17,9 +17,10 @@ const mostBoxes = 32;
 
 /**
  * Takes one condition out of the domain of a reduction: an equality fixes a loop (a Kronecker delta), a bound shortens one,
- * a pattern over small loops becomes disjoint strided boxes, an alternative becomes two parts. "same" when nothing is left to do.
+ * a pattern over small loops becomes disjoint strided boxes, an alternative becomes two parts. "same" when nothing is left to do,
+ * or nothing that makes no more parts than `most`.
  */
-export const reduceDomain = (loops: readonly Variable[], where: Condition): readonly Part[] | "same" => {
+export const reduceDomain = (loops: readonly Variable[], where: Condition, most = mostBoxes): readonly Part[] | "same" => {
   const single = loops.find((v) => v.extent === 1);
   if (single) return [replace(loops, where, single, integer(0), [])];
   const all = conjuncts(where);
@@ -46,13 +47,13 @@ export const reduceDomain = (loops: readonly Variable[], where: Condition): read
     // All conditions over these loops at once.
     const within = new Set(own);
     const together = all.filter((d) => !hasTest(d) && [...variablesOfCondition(d)].every((v) => within.has(v)));
-    const parts = enumerate(loops, all.filter((d) => !together.includes(d)), and(...together), own);
+    const parts = enumerate(loops, all.filter((d) => !together.includes(d)), and(...together), own, Math.min(most, mostBoxes));
     if (parts) return parts;
   }
   for (const c of all) {
     if (owned(c).length === 0 || hasTest(c)) continue;
     const rest = all.filter((d) => d !== c);
-    if (c.kind === "or" && c.all.length <= 8) {
+    if (c.kind === "or" && c.all.length <= 8 && most > 1) {
       const [first, ...others] = c.all as [Condition, ...Condition[]];
       return [first, and(not(first), { kind: "or", all: others })].flatMap((d) => keep(loops, and(...rest, d)));
     }
@@ -138,7 +139,7 @@ const shorten = (loops: readonly Variable[], others: Condition, of: Affine, v: V
 };
 
 /** A pattern over a few small loops becomes disjoint strided boxes. */
-const enumerate = (loops: readonly Variable[], rest: readonly Condition[], pattern: Condition, own: readonly Variable[]): readonly Part[] | undefined => {
+const enumerate = (loops: readonly Variable[], rest: readonly Condition[], pattern: Condition, own: readonly Variable[], most: number): readonly Part[] | undefined => {
   const extents = own.map(extentOf);
   const count = extents.reduce((a, b) => a * b, 1);
   if (count > mostPoints) return undefined;
@@ -152,7 +153,7 @@ const enumerate = (loops: readonly Variable[], rest: readonly Condition[], patte
     }
     if (holds(pattern, at)) member[n] = 1;
   }
-  const boxes = coverByBoxes(extents, member, mostBoxes);
+  const boxes = coverByBoxes(extents, member, most);
   if (!boxes) return undefined;
   return boxes.map((box) => {
     let part: Part = { loops, where: and(...rest), image: (v) => v };

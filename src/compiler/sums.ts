@@ -6,22 +6,23 @@ import { decide, inside, simplify } from "./simplify.js";
 import { implies } from "./solve.js";
 import { addAll, binary, constant, freeVariables, isNumber, multiplyAll, nothing, reduce, select, unary, variablesOfCondition, visitValues } from "./values.js";
 
-/** The most terms that a product of guarded sums is multiplied out to. */
+/** The most terms that a product of guarded sums is multiplied out to, and the most sums that one sum falls into. What is left stays guarded. */
 const mostTerms = 64;
 
 /**
  * The normal form of a sum: guards shape its domain (deltas, bounds, boxes of a pattern), each region with different terms is a sum
  * of its own, what does not depend on the loops stands outside, and a loop that only some factors know is summed inside.
  */
-export const simplifySum = (loops: readonly Variable[], where: Condition, body: Value, given: Condition, span?: Reduce["span"]): Value => {
+export const simplifySum = (loops: readonly Variable[], where: Condition, body: Value, given: Condition, span?: Reduce["span"], width = 1): Value => {
   const domain = decide(where, given);
   if (domain.kind === "false" || loops.some((v) => v.extent === 0)) return nothing;
   const inner = simplify(body, and(given, domain));
   const terms = guardedTerms(inner);
-  if (terms.length > 1 || terms[0]?.condition.kind !== "true")
-    return addAll(terms.map((t) => simplifySum(loops, and(domain, t.condition), t.value, given, span)));
-  const parts = reduceDomain(loops, domain);
-  if (parts !== "same") return addAll(parts.map((p) => simplifySum(p.loops, p.where, p.image(inner), given, span)));
+  const wider = (by: number): number => width * Math.max(by, 1);
+  if ((terms.length > 1 || terms[0]?.condition.kind !== "true") && wider(terms.length) <= mostTerms)
+    return addAll(terms.map((t) => simplifySum(loops, and(domain, t.condition), t.value, given, span, wider(terms.length))));
+  const parts = reduceDomain(loops, domain, Math.floor(mostTerms / width));
+  if (parts !== "same") return addAll(parts.map((p) => simplifySum(p.loops, p.where, p.image(inner), given, span, wider(parts.length))));
   return factor(loops, domain, inner, given, span);
 };
 

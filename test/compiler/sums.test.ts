@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { always, and, atLeast, equal, not, or, within } from "../../src/compiler/conditions.js";
+import { always, and, atLeast, equal, not, or, unequal, within } from "../../src/compiler/conditions.js";
 import type { Condition, Input, Reduce, Value } from "../../src/compiler/ir.js";
 import { product, simplify } from "../../src/compiler/simplify.js";
 import { guardedTerms, simplifySum } from "../../src/compiler/sums.js";
 import { addAll, binary, constant, read, select, unary, valueKey, visitValues } from "../../src/compiler/values.js";
-import { add, extentOf, floorDivide, indexOf, integer, scale, shift, subtract, variable, type Affine, type Variable } from "../../src/dsl/index.js";
+import { add, extentOf, floorDivide, indexOf, integer, remainder, scale, shift, subtract, variable, type Affine, type Variable } from "../../src/dsl/index.js";
 import { drawn } from "../support/draw.js";
 import { holds, valueOf } from "../support/interpret.js";
 import { drawValue, numbers, pointsOf, tabulate } from "../support/points.js";
@@ -116,6 +116,17 @@ describe("the normal form of a sum", () => {
     const v = product(select(p, h, zero), select(q, at(input("x", 3), indexOf(b)), zero), always);
     expect(v).toMatchObject({ kind: "select", otherwise: { kind: "constant", value: 0 } });
     expect(tabulate(v, [a, b])).toEqual(tabulate(times(select(p, h, zero), select(q, at(input("x", 3), indexOf(b)), zero)), [a, b]));
+  });
+
+  it("falls into a bounded number of sums; the patterns that are left are guards", () => {
+    const loops = Array.from({ length: 6 }, (_, n) => variable(`l${n}`, 4));
+    const [p, q, r, s, t, u] = loops.map(indexOf) as [Affine, Affine, Affine, Affine, Affine, Affine];
+    const pattern = (x: Affine, y: Affine): Condition => unequal(shift(remainder(add(x, scale(y, 2)), 3), -1));
+    const body = times(at(input("x", 4, 4, 4), p, q, r), at(input("y", 4, 4, 4), s, t, u));
+    const v = simplifySum(loops, and(pattern(p, s), pattern(q, t), pattern(r, u)), body, always);
+    expect(tabulate(v, [])).toEqual(tabulate(rawSum(loops, and(pattern(p, s), pattern(q, t), pattern(r, u)), body), []));
+    expect(sumsOf(v).length).toBeGreaterThan(4);
+    expect(sumsOf(v).length).toBeLessThanOrEqual(64);
   });
 
   it("terms: any value is the sum of its guarded terms", () => {
