@@ -135,6 +135,43 @@ describe("index expressions in normal form", () => {
     );
   });
 
+  it("have the interval of their values exactly on boxes small enough to try, whatever they share", () => {
+    const pair = fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 }));
+    fc.assert(
+      fc.property(recipe, pair, (r, sizes) => {
+        const vs = variablesOf([...sizes, 1, 1]);
+        const a = build(r, vs.map(indexOf));
+        fc.pre(!a.key.includes("d("));
+        const values: number[] = [];
+        for (let i = 0; i < sizes[0]; i++) for (let j = 0; j < sizes[1]; j++) values.push(evaluate(a, vs, [i, j, 0, 0], []));
+        expect(interval(a)).toEqual({ low: Math.min(...values), high: Math.max(...values) });
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  it("never have an interval that is too narrow on large boxes, where remainders are known by rule", () => {
+    const large = fc.tuple(...Array.from({ length: 4 }, () => fc.integer({ min: 1, max: 5000 })));
+    fc.assert(
+      fc.property(recipe, large, fc.array(point, { minLength: 8, maxLength: 8 }), (r, sizes, points) => {
+        const vs = variablesOf(sizes);
+        const a = build(r, vs.map(indexOf));
+        const { low, high } = interval(a);
+        for (const at of points) {
+          const { value, given } = place(sizes, at);
+          const v = compute(r, value, given);
+          expect(v >= low && v <= high).toBe(true);
+        }
+      }),
+      { numRuns: 1500 },
+    );
+    const [i, j] = variablesOf([5000, 5000]).map(indexOf) as [Affine, Affine];
+    const flat = add(scale(i, 5000), j);
+    expect(interval(remainder(flat, 7))).toEqual({ low: 0, high: 6 });
+    expect(interval(remainder(floorDivide(flat, 7), 11))).toEqual({ low: 0, high: 10 });
+    expect(interval(add(remainder(i, 4), scale(remainder(j, 3), 2)))).toEqual({ low: 0, high: 7 });
+  });
+
   it("are the same however they are built: terms commute, cancel and collect", () => {
     fc.assert(
       fc.property(recipe, recipe, extents, (r, s, sizes) => {
