@@ -1,0 +1,45 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { emitGpujs } from "../../src/compiler/emit/gpujs/index.js";
+import { createGpujs } from "../../src/runtime/gpujs/index.js";
+import { randomProgram } from "../support/arbitrary.js";
+import { bitCases, exactCases, randomConv } from "../support/cases.js";
+import { expectExact } from "../support/gpujs.js";
+
+const forms = ["auto", "plain", "tiled"] as const;
+
+describe("gpujs:webgpu gives what the interpreter gives, bit for bit:", () => {
+  it.each([...exactCases(), ...bitCases()])("$name", async ({ program, inputs }) => {
+    for (const form of forms) await expectExact(program, inputs, "webgpu", { form });
+  });
+
+  it("random programs", async () => {
+    await fc.assert(
+      fc.asyncProperty(randomProgram(), fc.constantFrom(...forms), async ({ program, inputs }, form) => {
+        await expectExact(program, inputs, "webgpu", { form });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("random convolutions", async () => {
+    await fc.assert(
+      fc.asyncProperty(randomConv(), fc.constantFrom(...forms), async ({ program, inputs }, form) => {
+        await expectExact(program, inputs, "webgpu", { form });
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+it("gives the same when it runs again, and on other numbers", async () => {
+  const { program, inputs } = exactCases().find((c) => c.name === "convolutions in a chain")!;
+  const executable = await createGpujs(emitGpujs(program), { mode: "webgpu" });
+  const first = await executable.run(inputs);
+  const other = await executable.run({ ...inputs, x: Float32Array.from(inputs["x"]!, (n) => -n) });
+  const [again, once] = await Promise.all([executable.run(inputs), executable.run(inputs)]);
+  executable.dispose();
+  expect(other["second"]!.data).not.toEqual(first["second"]!.data);
+  expect(again["second"]!.data).toEqual(first["second"]!.data);
+  expect(once["second"]!.data).toEqual(first["second"]!.data);
+});
