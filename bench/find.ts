@@ -1,5 +1,4 @@
-import { readLayersModelFile } from "../src/lib/formats/node.js";
-import { fileURLToPath } from "node:url";
+import { readModel } from "../examples/brain-mri/data.js";
 import { meshnetWorkload, networks, operators, type Workload } from "./workloads.js";
 
 /** Every workload by name; `meshnet:64` is MeshNet on a smaller cube. */
@@ -7,8 +6,7 @@ export const findWorkload = async (name: string): Promise<Workload> => {
   const known = [...operators, ...networks].find((w) => w.name === name);
   if (known) return known;
   if (name.startsWith("meshnet")) {
-    const model = await readLayersModelFile(fileURLToPath(new URL("../data/weights/meshnet/model5_gw_ae/model.json", import.meta.url)));
-    return meshnetWorkload(model, name.includes(":") ? Number(name.split(":")[1]) : 256);
+    return meshnetWorkload(await readModel(), name.includes(":") ? Number(name.split(":")[1]) : 256);
   }
   throw new Error(`there is no workload ${name}; there are ${allNames.join(", ")}`);
 };

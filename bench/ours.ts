@@ -1,4 +1,4 @@
-import { compile } from "../src/index.js";
+import { compile } from "indexical";
 import { findWorkload } from "./find.js";
 import { numbers, sizeOf } from "./numbers.js";
 import { sampleOf, serve } from "./protocol.js";

@@ -1,7 +1,5 @@
-import { constant, fn, tensor, type AnyTensor, type Kernel2d, type Kernel3d, type Volume } from "../src/index.js";
-import { acsConv3d, acsSplit, conv3d } from "../src/lib/conv/index.js";
-import { acs, dense, meshNet, resnet, resnetShapes, type Voxels } from "../src/lib/networks/index.js";
-import type { LayersModel } from "../src/lib/formats/layers-model.js";
+import { constant, fn, tensor, type AnyTensor, type Kernel2d, type Kernel3d, type Volume } from "indexical";
+import { acs, acsConv3d, acsSplit, conv3d, dense, meshNet, resnet, resnetShapes, type LayersModel, type Voxels } from "indexical/lib";
 import { numbers, sizeOf } from "./numbers.js";
 import type { OnnxGraph, OnnxNode } from "./onnx.js";
 
