@@ -48,6 +48,8 @@ export interface WebgpuStep {
   readonly source: string;
   /** Threads of a workgroup. */
   readonly threads: number;
+  /** Bytes of workgroup memory. */
+  readonly shared: number;
   readonly groups: readonly [x: number, y: number, z: number];
   /** The buffer behind each `@binding` of group 0. */
   readonly bindings: readonly { readonly buffer: number; readonly write: boolean }[];

@@ -1,15 +1,15 @@
 import { sizeOf } from "../../../dsl/index.js";
-import type { WebgpuLimits, WebgpuPlan, WebgpuStep, WebgpuTensor } from "../../../runtime/webgpu/plan.js";
-import type { Piece, Program, Source, Stage, Value } from "../../ir.js";
-import { reads } from "../../schedule/values.js";
-import { mapParts } from "../../values.js";
-import { elementsOf, mapSection } from "./map.js";
-import { Shader, type Section } from "./shader.js";
-import { store, type Use } from "./storage.js";
+import type { WebgpuLimits, WebgpuPlan, WebgpuTensor } from "../../../runtime/webgpu/plan.js";
+import type { Program, Source } from "../../ir.js";
+import { kernelsOf, type Tiling } from "./kernels.js";
+import { Shader } from "./shader.js";
+import { store } from "./storage.js";
 
 export interface WebgpuOptions {
   /** The limits of the device that the plan is for; those that nearly all have, when it is not known. */
   readonly limits?: Partial<WebgpuLimits> | undefined;
+  /** How sums of products are computed; `auto` by default. */
+  readonly tiling?: Tiling | undefined;
 }
 
 /** What nearly every device has. */
@@ -20,32 +20,15 @@ const usual: WebgpuLimits = {
   maxComputeWorkgroupStorageSize: 16384,
 };
 
-/** More pieces than this are divided among several shaders. */
-const mostSections = 12;
-
-/** One dispatch before it is written. */
-interface Kernel extends Use {
-  readonly name: string;
-  readonly threads: number;
-  readonly sections: readonly Section[];
-}
-
 /** Compiles a program that has been through the passes to a plan. @throws device-index-range */
 export const emitWebgpu = (program: Program, options: WebgpuOptions = {}): WebgpuPlan => {
   const limits = { ...usual, ...options.limits };
-  const mostBindings = limits.maxStorageBuffersPerShaderStage;
-  const fixed = new Set<Source>();
-  const kernels: Kernel[] = [];
-  for (const stage of program.stages) {
-    const own = kernelsOf(stage, mostBindings, fixed);
-    kernels.push(...own);
-    if (own.every((k) => k.once)) fixed.add(stage);
-  }
-  kernels.sort((a, b) => Number(b.once) - Number(a.once));
-  const { buffers, places } = store(program, kernels, mostBindings, limits.maxStorageBufferBindingSize);
+  const kernels = kernelsOf(program, limits, options.tiling ?? "auto");
+  const { buffers, places } = store(program, kernels, limits.maxStorageBuffersPerShaderStage, limits.maxStorageBufferBindingSize);
   const steps = kernels.map(({ name, threads, sections }) => new Shader(threads, (s) => places.get(s)!).write(name, sections));
   const tensor = (name: string, source: Source): WebgpuTensor => ({ name, shape: source.shape, place: places.get(source)! });
   const outputs = program.outputs.map((o) => tensor(o.name, o.source));
+  const most = (all: readonly number[]): number => all.reduce((a, b) => Math.max(a, b), 0);
   return {
     kind: "webgpu",
     buffers,
@@ -55,51 +38,11 @@ export const emitWebgpu = (program: Program, options: WebgpuOptions = {}): Webgp
     steps,
     once: kernels.filter((k) => k.once).length,
     peakBytes: buffers.reduce((n, b) => n + b.bytes, 0) + outputs.reduce((n, o) => n + 4 * sizeOf(o.shape), 0),
-    needs: needsOf(steps, buffers),
-  };
-};
-
-/** The dispatches of a stage: its pieces together, as far as the bindings go. */
-const kernelsOf = (stage: Stage, mostBindings: number, fixed: ReadonlySet<Source>): readonly Kernel[] => {
-  const threads = 256;
-  const kernels: { reads: Set<Source>; sections: Section[] }[] = [];
-  for (const piece of stage.pieces.filter((p) => elementsOf(p) > 0)) {
-    const tidied: Piece = { ...piece, body: tidy(piece.body) };
-    const sources = new Set(reads(tidied.body).map((r) => r.source));
-    const last = kernels.at(-1);
-    const together = new Set([...(last?.reads ?? []), ...sources]);
-    const section = mapSection(stage, tidied, threads);
-    if (last && together.size < mostBindings && last.sections.length < mostSections) {
-      last.reads = together;
-      last.sections.push(section);
-    } else kernels.push({ reads: sources, sections: [section] });
-  }
-  return kernels.map((k, i) => ({
-    name: kernels.length === 1 ? stage.name : `${stage.name}.${i}`,
-    threads,
-    target: stage,
-    once: [...k.reads].every((s) => s.kind === "constants" || fixed.has(s)),
-    ...k,
-  }));
-};
-
-/** Rebuilt through the constructors, which work out what is constant: WGSL refuses 1 / 0 and the like. */
-const tidy = (body: Value): Value => {
-  const done = new Map<Value, Value>();
-  const go = (v: Value): Value => {
-    let image = done.get(v);
-    if (!image) done.set(v, (image = mapParts(v, go, (a) => a)));
-    return image;
-  };
-  return go(body);
-};
-
-const needsOf = (steps: readonly WebgpuStep[], buffers: WebgpuPlan["buffers"]): WebgpuLimits => {
-  const most = (all: readonly number[]): number => all.reduce((a, b) => Math.max(a, b), 0);
-  return {
-    maxStorageBufferBindingSize: most(buffers.map((b) => b.bytes)),
-    maxStorageBuffersPerShaderStage: most(steps.map((s) => s.bindings.length)),
-    maxComputeInvocationsPerWorkgroup: most(steps.map((s) => s.threads)),
-    maxComputeWorkgroupStorageSize: 0,
+    needs: {
+      maxStorageBufferBindingSize: most(buffers.map((b) => b.bytes)),
+      maxStorageBuffersPerShaderStage: most(steps.map((s) => s.bindings.length)),
+      maxComputeInvocationsPerWorkgroup: most(steps.map((s) => s.threads)),
+      maxComputeWorkgroupStorageSize: most(steps.map((s) => s.shared)),
+    },
   };
 };

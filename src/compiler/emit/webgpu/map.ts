@@ -1,16 +1,12 @@
-import { add, extentOf, indexOf, integer, scale, type Affine, type Variable } from "../../../dsl/index.js";
+import { extentOf, integer, type Variable } from "../../../dsl/index.js";
 import { IndexicalError } from "../../../dsl/errors.js";
-import type { Piece, Stage } from "../../ir.js";
-import { offsetOf, rowMajor } from "../../schedule/layout.js";
 import { Env } from "../gpujs/keys.js";
+import { product, type Region } from "./region.js";
 import type { Section, Shader } from "./shader.js";
 
-/** The elements of a piece. */
-export const elementsOf = (piece: Piece): number => piece.axes.reduce((n, a) => n * extentOf(a.variable), 1);
-
-/** A piece with one element a thread, neighbours along the last axis. */
-export const mapSection = (stage: Stage, piece: Piece, threads: number): Section => {
-  const elements = elementsOf(piece);
+/** A region with one element a thread, neighbours along the last loop. */
+export const mapSection = ({ stage, loops, body, place }: Region, threads: number): Section => {
+  const elements = product(loops);
   if (elements >= 2 ** 31)
     throw new IndexicalError("device-index-range", `${stage.name} has ${elements} elements; WebGPU counts with 32-bit integers`, { remedy: "Compute it in parts." });
   return {
@@ -18,19 +14,15 @@ export const mapSection = (stage: Stage, piece: Piece, threads: number): Section
     write: (shader, group) => {
       const { writer } = shader;
       const flat = writer.named(`${group} * ${threads}u + thread`, "flat");
-      const body = (): void => {
-        const env = digits(shader, flat, piece.axes.map((a) => a.variable));
-        writer.values([{ value: piece.body, env }], (text) => shader.store(stage, writer.index(writer.keys.apply(placeIn(stage, piece), env)), text));
+      const element = (): void => {
+        const env = digits(shader, flat, loops);
+        writer.values([{ value: body, env }], (text) => shader.store(stage, writer.index(writer.keys.apply(place, env)), text));
       };
-      if (elements % threads === 0) body();
-      else writer.branch(`${flat} < ${elements}u`, body);
+      if (elements % threads === 0) element();
+      else writer.branch(`${flat} < ${elements}u`, element);
     },
   };
 };
-
-/** The element offset, in a row-major stage, of what a piece computes. */
-export const placeIn = (stage: Stage, piece: Piece): Affine =>
-  offsetOf(rowMajor(stage.shape), piece.axes.map((a) => add(scale(indexOf(a.variable), a.step), integer(a.start))));
 
 /** Takes a `u32` apart into variables, the last one fastest. */
 export const digits = (shader: Shader, flat: string, variables: readonly Variable[]): Env => {

@@ -1,6 +1,5 @@
 import type { WebgpuPlace, WebgpuStep } from "../../../runtime/webgpu/plan.js";
 import type { Source } from "../../ir.js";
-import { Block } from "../gpujs/block.js";
 import { Library } from "./library.js";
 import { Writer } from "./writer.js";
 
@@ -24,6 +23,7 @@ export class Shader {
   readonly writer: Writer;
   private readonly bindings = new Map<string, { readonly name: string; readonly buffer: number; readonly view: View; write: boolean }>();
   private readonly declarations = new Map<string, string>();
+  private readonly memory = new Map<string, number>();
 
   constructor(
     readonly threads: number,
@@ -35,6 +35,12 @@ export class Shader {
   /** Declares something beside the functions, once. */
   declare(key: string, text: string): void {
     this.declarations.set(key, text);
+  }
+
+  /** Names an array of vectors that the threads of a workgroup share, of at least that many; sections share it as well. */
+  shared(name: string, vectors: number): string {
+    this.memory.set(name, Math.max(vectors, this.memory.get(name) ?? 0));
+    return name;
   }
 
   private bind(buffer: number, view: View, write: boolean, wish: string): string {
@@ -103,6 +109,7 @@ export class Shader {
     const written = new Set(bindings.filter((b) => b.write).map((b) => b.buffer));
     const source = [
       ...bindings.map(({ name: n, buffer, view }, k) => `@group(0) @binding(${k}) var<storage, ${written.has(buffer) ? "read_write" : "read"}> ${n}: array<${view}>;`),
+      ...[...this.memory].map(([n, vectors]) => `var<workgroup> ${n}: array<vec4f, ${vectors}>;`),
       ...this.declarations.values(),
       this.library.text(),
       `@compute @workgroup_size(${this.threads})`,
@@ -114,13 +121,9 @@ export class Shader {
       name,
       source: `${source.join("\n")}\n`,
       threads: this.threads,
+      shared: [...this.memory.values()].reduce((n, vectors) => n + 16 * vectors, 0),
       groups: [across, deep, 1],
       bindings: bindings.map(({ buffer }) => ({ buffer, write: written.has(buffer) })),
     };
-  }
-
-  /** The block that is being written. */
-  get block(): Block {
-    return this.writer.block;
   }
 }

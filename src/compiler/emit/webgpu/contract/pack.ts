@@ -1,0 +1,54 @@
+import { add, extentOf, floorDivide, indexOf, integer, negate, remainder, scale, shift, variable, type Affine, type Variable } from "../../../../dsl/index.js";
+import { and, atLeast } from "../../../conditions.js";
+import type { Stage, Value } from "../../../ir.js";
+import { constant, select, substituteValue } from "../../../values.js";
+import { product } from "../region.js";
+import type { Contraction } from "./recognise.js";
+import type { Walk } from "./tiles.js";
+
+/** Right operands above this many bytes are read where they are. */
+const mostBytes = 2 ** 28;
+
+/** Whether an operand is read so often that it pays to lay it out for the tiles beforehand. */
+export const packs = (c: Contraction, walk: Walk, wide: number): boolean =>
+  product(c.m) >= 256 && 4 * sizeOfPacked(c, walk, wide) <= mostBytes;
+
+const sizeOfPacked = (c: Contraction, { outer, depth, steps }: Walk, wide: number): number =>
+  product(c.batch) * product(outer) * depth * steps * Math.ceil(product(c.n) / wide) * wide;
+
+/**
+ * A right operand as a tensor of its own, in the order in which tiles walk through it: batch, outer loops, positions
+ * of the inner loops, columns; filled up with zeros to whole steps and whole tiles.
+ */
+export const packedStage = (name: string, c: Contraction, operand: Value, { outer, inner, depth, steps }: Walk, wide: number): Stage => {
+  const copies = [...c.batch, ...outer].map((v) => variable(v.name, extentOf(v)));
+  const [height, width] = [product(inner), product(c.n)];
+  const [e, n] = [variable("k", depth * steps), variable("n", Math.ceil(width / wide) * wide)];
+  const images = new Map<Variable, Affine>([...[...c.batch, ...outer].map((v, k) => [v, indexOf(copies[k]!)] as const), ...digitsOf(indexOf(e), inner), ...digitsOf(indexOf(n), c.n)]);
+  const below = (v: Variable, end: number): ReturnType<typeof atLeast> => atLeast(shift(negate(indexOf(v)), end - 1));
+  const axes = [...copies, e, n];
+  return {
+    kind: "stage",
+    name,
+    shape: axes.map(extentOf),
+    pieces: [{ axes: axes.map((v) => ({ variable: v, start: 0, step: 1 })), body: select(and(below(e, height), below(n, width)), substituteValue(operand, (v) => images.get(v)), constant(0)) }],
+  };
+};
+
+/** What variables are at a position of the box that they span, the last one fastest. */
+export const digitsOf = (flat: Affine, variables: readonly Variable[]): (readonly [Variable, Affine])[] => {
+  let inner = 1;
+  return [...variables]
+    .reverse()
+    .map((v, k): readonly [Variable, Affine] => {
+      const quotient = floorDivide(flat, inner);
+      inner *= extentOf(v);
+      // The first one takes what is left: a position beyond the box stays beyond it.
+      return [v, extentOf(v) === 1 ? integer(0) : k === variables.length - 1 ? quotient : remainder(quotient, extentOf(v))];
+    })
+    .reverse();
+};
+
+/** The position of variables in the box that they span. */
+export const positionOf = (variables: readonly Variable[], at: (v: Variable) => Affine): Affine =>
+  variables.reduce((flat, v) => add(scale(flat, extentOf(v)), at(v)), integer(0));

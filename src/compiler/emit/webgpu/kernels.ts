@@ -1,0 +1,112 @@
+import type { WebgpuLimits } from "../../../runtime/webgpu/plan.js";
+import type { Program, Source, Stage, Value } from "../../ir.js";
+import { reads } from "../../schedule/values.js";
+import { constant, mapParts } from "../../values.js";
+import { packedStage, packs } from "./contract/pack.js";
+import { recognise, type Contraction } from "./contract/recognise.js";
+import { chooseTile, pays, threadsOf, walkOf, widthOf, type Tile } from "./contract/tiles.js";
+import { contractSection } from "./contract/write.js";
+import { mapSection } from "./map.js";
+import { product, regionOf, splitQuotients, type Region } from "./region.js";
+import type { Section } from "./shader.js";
+import type { Use } from "./storage.js";
+
+/** How sums of products are computed: in tiles where that pays, never in tiles, or always in tiles of one kind. */
+export type Tiling = "auto" | "never" | Tile;
+
+/** One dispatch before it is written. */
+export interface Kernel extends Use {
+  readonly name: string;
+  readonly threads: number;
+  readonly sections: readonly Section[];
+}
+
+/** Threads of a workgroup that computes one element a thread. */
+const usualThreads = 256;
+/** More regions than this are divided among several shaders. */
+const mostSections = 12;
+
+/** The dispatches of a program, in order; those that depend on constants only come first. */
+export const kernelsOf = (program: Program, limits: WebgpuLimits, tiling: Tiling): readonly Kernel[] => {
+  const fixed = new Set<Source>();
+  const kernels: Kernel[] = [];
+  const depends = (sources: ReadonlySet<Source>): boolean => [...sources].every((s) => s.kind === "constants" || fixed.has(s));
+  const put = (stage: Stage, plans: readonly Planned[]): void => {
+    const own = join(plans, limits.maxStorageBuffersPerShaderStage).map((k, i, all): Kernel => ({ ...k, name: all.length === 1 ? stage.name : `${stage.name}.${i}`, target: stage, once: depends(k.reads) }));
+    kernels.push(...own);
+    if (own.every((k) => k.once)) fixed.add(stage);
+  };
+  for (const stage of program.stages) {
+    const regions = stage.pieces.map((p) => regionOf(stage, p)).filter((r) => product(r.loops) > 0);
+    const contracts = regions.map((r) => contractionOf(r, limits, tiling));
+    const threads = contracts.find((c) => c)?.threads ?? usualThreads;
+    const plans = regions.map((region, k): Planned => {
+      const found = contracts[k];
+      if (!found) return { threads, reads: sourcesOf(region), section: mapSection(region, threads) };
+      const { contraction, tile } = found;
+      const packed = contraction.families.map((family, f) =>
+        family.rights.map((right, r) => {
+          const walk = walkOf(family);
+          if (!packs(contraction, walk, widthOf(tile))) return undefined;
+          const source = packedStage(`${stage.name}.right${k}${f}${r}`, contraction, right, walk, widthOf(tile));
+          const packing = regionOf(source, source.pieces[0]!);
+          put(source, [{ threads: usualThreads, reads: sourcesOf(packing), section: mapSection(packing, usualThreads) }]);
+          return source;
+        }),
+      );
+      return { threads: found.threads, reads: operandsOf(contraction, packed), section: contractSection(contraction, tile, packed) };
+    });
+    put(stage, plans);
+  }
+  return kernels.sort((a, b) => Number(b.once) - Number(a.once));
+};
+
+/** A region with what it reads. */
+interface Planned {
+  readonly threads: number;
+  readonly reads: ReadonlySet<Source>;
+  readonly section: Section;
+}
+
+const contractionOf = (region: Region, limits: WebgpuLimits, tiling: Tiling): { contraction: Contraction; tile: Tile; threads: number } | undefined => {
+  if (tiling === "never") return undefined;
+  const contraction = recognise(splitQuotients(region));
+  if (!contraction || (tiling === "auto" && !pays(contraction))) return undefined;
+  const tile = tiling === "auto" ? chooseTile(contraction, limits) : tiling;
+  return tile && { contraction, tile, threads: threadsOf(tile) };
+};
+
+const sourcesOf = ({ body }: Region): ReadonlySet<Source> => new Set(reads(body).map((r) => r.source));
+
+/** What the shader of a contraction reads: operands, packed where they are, and what is around the sums. */
+const operandsOf = (c: Contraction, packed: readonly (readonly (Source | undefined)[])[]): ReadonlySet<Source> => {
+  const sources = new Set<Source>();
+  const add = (v: Value): void => reads(v).forEach((r) => sources.add(r.source));
+  const sums = new Map<Value, Value>();
+  c.families.forEach((family, f) => {
+    family.lefts.forEach(add);
+    family.rights.forEach((right, r) => {
+      const source = packed[f]![r];
+      if (source) sources.add(source);
+      else add(right);
+    });
+    for (const { reduce } of family.sums) sums.set(reduce, constant(0));
+  });
+  const around = (v: Value): Value => sums.get(v) ?? mapParts(v, around, (a) => a);
+  add(around(c.region.body));
+  return sources;
+};
+
+/** Regions together in one dispatch, as far as threads and bindings go. */
+const join = (plans: readonly Planned[], mostBindings: number): readonly { threads: number; reads: ReadonlySet<Source>; sections: readonly Section[] }[] => {
+  const kernels: { threads: number; reads: ReadonlySet<Source>; sections: Section[] }[] = [];
+  for (const { threads, reads: sources, section } of plans) {
+    const last = kernels.at(-1);
+    const together = new Set([...(last?.reads ?? []), ...sources]);
+    if (last && last.threads === threads && together.size < mostBindings && last.sections.length < mostSections) {
+      last.reads = together;
+      last.sections.push(section);
+    } else kernels.push({ threads, reads: sources, sections: [section] });
+  }
+  return kernels;
+};
