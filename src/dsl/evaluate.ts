@@ -1,69 +1,23 @@
 import type { Affine, Atom } from "./affine.js";
+import { comparisons, float64, floatFunction, type Arithmetic } from "./arithmetic.js";
 import { IndexicalError } from "./errors.js";
-import { children, treeSize, visitExpr, type Expr, type TensorNode } from "./expr.js";
+import { treeSize, visitExpr, type Expr, type TensorNode } from "./expr.js";
 import { asIndex, toRational } from "./integer.js";
 import { printExpr } from "./print.js";
 import { wrongRank } from "./quote.js";
-import { erfOf, uniformOf } from "./special.js";
+import { uniformOf } from "./special.js";
 import { nodeOf, setEvaluator, sizeOf, type AnyTensor } from "./tensor.js";
+import { closed, onlyIndices, plainIndex } from "./traits.js";
 import { extentOf, type Variable } from "./variable.js";
-
-/**
- * The meaning of a program: each definition evaluated as it was written, element by element, before any pass.
- * The arithmetic is a parameter: float64 is the reference, a prime field proves identities.
- */
-export interface Arithmetic {
-  /** The number that a literal or an index stands for. */
-  of(n: number): number;
-  add(a: number, b: number): number;
-  sub(a: number, b: number): number;
-  mul(a: number, b: number): number;
-  div(a: number, b: number): number;
-  /** Any other function of numbers; may throw when the arithmetic has no such thing. */
-  apply(op: string, args: readonly number[]): number;
-  compare(op: string, a: number, b: number): boolean;
-}
-
-export const float64: Arithmetic = {
-  of: (n) => n,
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => a * b,
-  div: (a, b) => a / b,
-  apply: (op, args) => floatFunction(op)(...args),
-  compare: (op, a, b) => comparisons[op]!(a, b),
-};
-
-const comparisons: Record<string, (a: number, b: number) => boolean> = {
-  lt: (a, b) => a < b, le: (a, b) => a <= b, gt: (a, b) => a > b, ge: (a, b) => a >= b, eq: (a, b) => a === b, ne: (a, b) => a !== b,
-};
-
-/** The float64 meaning of every named function of the language. */
-export const floatFunction = (op: string): ((...args: number[]) => number) => {
-  switch (op) {
-    case "neg":
-      return (a) => -a!;
-    case "mod":
-      return (a, b) => a! - b! * Math.floor(a! / b!);
-    case "erf":
-      return (a) => erfOf(a!);
-    case "sigmoid":
-      return (a) => 1 / (1 + Math.exp(-a!));
-    case "uniform":
-      return (...a) => uniformOf(a);
-    default: {
-      const f = (Math as unknown as Record<string, unknown>)[op];
-      if (typeof f !== "function") throw new Error(`unknown function ${op}`);
-      return f as (...args: number[]) => number;
-    }
-  }
-};
 
 type Env = number[];
 type Run = (env: Env) => number;
 type Test = (env: Env) => boolean;
 
-/** Where the numbers of inputs come from, and what the definitions evaluated so far hold. */
+/**
+ * The meaning of a program: each definition evaluated as it was written, element by element, before any pass.
+ * It knows where the numbers of inputs come from, and what the definitions evaluated so far hold.
+ */
 export class Evaluation {
   private readonly values = new Map<number, ArrayLike<number>>();
 
@@ -493,56 +447,6 @@ const keepLast = (run: Run, slots: readonly number[]): Run => {
 
 /** Where integers made from data end: beyond any extent, and small enough that sums of a few stay exact. */
 const farthest = 2 ** 50;
-
-const plainCache = new WeakMap<Expr, boolean>();
-/** True where float64 arithmetic on indices and integers is exact as it stands. */
-const plainIndex = (e: Expr): boolean => {
-  let known = plainCache.get(e);
-  if (known === undefined) plainCache.set(e, (known = isPlain(e)));
-  return known;
-};
-
-const isPlain = (e: Expr): boolean => {
-  switch (e.kind) {
-    case "index":
-      return true;
-    case "number":
-      return Number.isSafeInteger(e.value);
-    case "unary":
-      if (e.op === "floor" && e.a.kind === "binary" && e.a.op === "div") return plainIndex(e.a.a) && isWhole(e.a.b);
-      return (e.op === "neg" || e.op === "abs") && plainIndex(e.a);
-    case "binary":
-      if (e.op === "mod") return plainIndex(e.a) && isWhole(e.b);
-      return ["add", "sub", "mul", "min", "max"].includes(e.op) && plainIndex(e.a) && plainIndex(e.b);
-    default:
-      return false;
-  }
-};
-
-const isWhole = (e: Expr): boolean => e.kind === "number" && Number.isSafeInteger(e.value) && e.value !== 0;
-
-const onlyCache = new WeakMap<Expr, boolean>();
-/** True when `e` is made of indices and literals only. */
-const onlyIndices = (e: Expr): boolean => {
-  let known = onlyCache.get(e);
-  if (known === undefined) onlyCache.set(e, (known = !["read", "reduce", "uniform", "stop"].includes(e.kind) && children(e).every(onlyIndices)));
-  return known;
-};
-
-const closedCache = new WeakMap<Expr, boolean>();
-const closedTensors = new WeakMap<TensorNode, boolean>();
-/** True when no input reaches `e`: it depends on indices, literals and constant tensors only. */
-export const closed = (e: Expr): boolean => {
-  let known = closedCache.get(e);
-  if (known === undefined) closedCache.set(e, (known = (e.kind !== "read" || closedTensor(e.tensor)) && children(e).every(closed)));
-  return known;
-};
-
-const closedTensor = (node: TensorNode): boolean => {
-  let known = closedTensors.get(node);
-  if (known === undefined) closedTensors.set(node, (known = node.kind === "constant" || (node.kind === "definition" && closed(node.body))));
-  return known;
-};
 
 const flatIndex = (shape: readonly number[], indices: readonly number[]): number => indices.reduce((flat, i, axis) => flat * shape[axis]! + i, 0);
 

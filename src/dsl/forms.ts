@@ -7,7 +7,8 @@ import { toRational } from "./integer.js";
 import { printExpr } from "./print.js";
 import { erfOf, uniformOf } from "./special.js";
 import { checkShape, describe, fromNode, isTensor, type Tensor } from "./tensor.js";
-import { closed, evaluateClosed } from "./evaluate.js";
+import { evaluateClosed } from "./evaluate.js";
+import { closed } from "./traits.js";
 import { variable, type Variable } from "./variable.js";
 
 type Quoted<I extends readonly number[]> = (...indices: I) => number;

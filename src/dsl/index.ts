@@ -9,7 +9,9 @@ export {
 } from "./tensor.js";
 export { site, markQuotable } from "./quote.js";
 export { argmax, erf, fn, max, mean, min, prod, scalar, sigmoid, stopGradient, sum, tensor, uniform } from "./forms.js";
-export { closed, Evaluation, evaluateClosed, float64, floatFunction, type Arithmetic } from "./evaluate.js";
+export { float64, floatFunction, type Arithmetic } from "./arithmetic.js";
+export { Evaluation, evaluateClosed } from "./evaluate.js";
+export { closed } from "./traits.js";
 export { asIndex, exprKey, toIndex, toRational } from "./integer.js";
 export { printAffine, printExpr } from "./print.js";
 export { erfOf, lowbias32, uniformOf } from "./special.js";

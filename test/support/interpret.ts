@@ -1,6 +1,6 @@
 import type { Condition, Piece, Program, Reduce, Source, Stage, Value } from "../../src/compiler/ir.js";
 import { evaluateAffine, type Affine } from "../../src/dsl/affine.js";
-import { floatFunction } from "../../src/dsl/evaluate.js";
+import { floatFunction } from "../../src/dsl/arithmetic.js";
 import { extentOf, type Variable } from "../../src/dsl/variable.js";
 
 /** A tensor of an interpreted program. */
