@@ -41,7 +41,7 @@ export const goldens = async (args: readonly string[], { out, err }: Output): Pr
   if (!json) out(`${ids.length} cases on ${ran}`);
   const cases: CaseResult[] = [];
   for (const id of ids) {
-    const result = await runCase(id, () => readCase(folder, id), device);
+    const result = await runCase(id, () => readCase(folder, id), { device });
     cases.push(result);
     if (!json) out(line(result, width));
   }

@@ -1,4 +1,4 @@
-import { compile, type Compiled } from "../../compiler/index.js";
+import { compile, type Compiled, type CompileOptions } from "../../compiler/index.js";
 import type { AnyTensor } from "../../dsl/index.js";
 import { toFloat64, type NdArray, type TypedArray } from "../../lib/formats/index.js";
 import type { GoldenCase } from "./case.js";
@@ -18,18 +18,21 @@ export interface CaseResult {
   readonly reason: string;
   /** Where its programs really ran; empty when the case needed none. */
   readonly devices: readonly string[];
+  /** How they ran, for example in how many threads. */
+  readonly why: readonly string[];
 }
 
-/** Runs the case that `read` gives, on a device. Whatever goes wrong is its result, not an exception. */
-export const runCase = async (id: string, read: () => Promise<GoldenCase>, device: string): Promise<CaseResult> => {
-  const machine = machineOf(device);
+/** Runs the case that `read` gives. Whatever goes wrong is its result, not an exception. */
+export const runCase = async (id: string, read: () => Promise<GoldenCase>, options: CompileOptions): Promise<CaseResult> => {
+  const machine = machineOf(options);
   const report = (status: CaseResult["status"], reason: string, at?: Deviation): CaseResult => ({
     id,
     status,
     error: at?.error ?? null,
     tolerance: at?.tolerance ?? null,
     reason,
-    devices: machine.devices(),
+    devices: machine.all("device"),
+    why: machine.all("why"),
   });
   try {
     const golden = await read();
@@ -50,7 +53,7 @@ const judge = (golden: GoldenCase, { outputs, checks = [] }: Outcome, machine: C
   const missing = expected.filter((name) => !(name in outputs));
   const absent = Object.keys(outputs).filter((name) => !(name in golden.arrays));
   if (absent.length > 0) return report("failed", `${golden.id}.safetensors has no tensor ${absent.join(", ")}`);
-  const tolerance = golden.tolerance[machine.devices().some(isGpu) ? "gpu" : "cpu"];
+  const tolerance = golden.tolerance[machine.all("device").some(isGpu) ? "gpu" : "cpu"];
   let worst: Deviation | undefined;
   let where = "";
   let compared = checks.length;
@@ -85,28 +88,28 @@ const judge = (golden: GoldenCase, { outputs, checks = [] }: Outcome, machine: C
 interface CountingMachine extends Machine {
   /** How many programs ran. */
   readonly runs: number;
-  /** The devices of the programs that were compiled, each once. */
-  devices(): readonly string[];
+  /** What the programs that were compiled say of themselves, each text once. */
+  all(of: "device" | "why"): readonly string[];
   /** Frees what was compiled. */
   dispose(): void;
 }
 
 /** Compiles each program once, however often it runs. */
-const machineOf = (device: string): CountingMachine => {
+const machineOf = (options: CompileOptions): CountingMachine => {
   const compiled = new Map<unknown, Compiled<Readonly<Record<string, AnyTensor>>, Readonly<Record<string, AnyTensor | number>>>>();
   let runs = 0;
   return {
     get runs() {
       return runs;
     },
-    devices: () => [...new Set([...compiled.values()].map((executable) => executable.device))],
+    all: (of) => [...new Set([...compiled.values()].map((executable) => executable[of]))],
     run: async (program, inputs) => {
       let executable = compiled.get(program);
       if (!executable) {
         executable = await compile(
           program as (tensors: Readonly<Record<string, AnyTensor>>) => Readonly<Record<string, AnyTensor | number>>,
           mapRecord(inputs, (array: NdArray) => array.shape),
-          { device },
+          options,
         );
         compiled.set(program, executable);
       }

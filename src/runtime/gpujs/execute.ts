@@ -154,7 +154,7 @@ class GpujsExecutable implements Executable {
     try {
       const running = kernel(...args);
       const result = await running;
-      assertMode(this.mode, kernel.kernel);
+      assertMode(this.mode, kernel.kernel, this.library);
       if (isBuffer(result)) return result;
       return flatten(result, this.sizeOf(step));
     } catch (cause) {

@@ -1,7 +1,8 @@
 /** The part of gpu.js that is used here; its own declarations describe less, and more loosely. */
 export interface Library {
-  readonly GPU: new (settings: { mode: string }) => Gpu;
+  readonly GPU: new (settings: { readonly mode: string; readonly canvas?: object; readonly context?: object }) => Gpu;
   readonly Input: new (value: Float32Array, size: readonly number[]) => object;
+  readonly WebGL2Kernel: object;
   readonly HeadlessGLKernel: { readonly isSupported: boolean };
   readonly WebGPUContext: { acquire(): Promise<{ readonly adapter: GPUAdapter; readonly device: GPUDevice }> };
 }

@@ -1,6 +1,7 @@
 import { IndexicalError } from "../../dsl/errors.js";
 import { findGPU } from "../webgpu/adapter.js";
-import { loadLibrary, type Library } from "./library.js";
+import { loadLibrary, type InnerKernel, type Library } from "./library.js";
+import { sharedWebgl } from "./webgl.js";
 
 export type GpujsMode = "webgpu" | "webgl2" | "headlessgl" | "webasm" | "cpu";
 
@@ -52,8 +53,7 @@ export const checkMode = async (mode: GpujsMode, library: Library, device?: GPUD
         return [vendor, architecture, description].filter((t) => t).join(" ") || "a WebGPU adapter";
       }, device);
     case "webgl2":
-      if (typeof document === "undefined" && typeof OffscreenCanvas === "undefined") throw refusal(mode, "WebGL 2 needs a page in a browser");
-      return "WebGL 2";
+      return rendererOf(sharedWebgl().context);
     case "headlessgl":
       if (!library.HeadlessGLKernel.isSupported) throw refusal(mode, "the package gl is not installed or found no display", "Build it with npm install gl (it needs the X11 and GL headers), or use the mode webasm.");
       return "headless-gl";
@@ -63,6 +63,11 @@ export const checkMode = async (mode: GpujsMode, library: Library, device?: GPUD
     case "cpu":
       return "JavaScript";
   }
+};
+
+const rendererOf = (gl: WebGL2RenderingContext): string => {
+  const told = gl.getExtension("WEBGL_debug_renderer_info");
+  return `WebGL 2 on ${String(gl.getParameter(told ? told.UNMASKED_RENDERER_WEBGL : gl.RENDERER))}`;
 };
 
 const softwareAdapter = /swiftshader|llvmpipe|lavapipe|software|basic render/i;
@@ -92,12 +97,14 @@ export const probeGpujs = async (): Promise<Probe[]> => {
 /** Runs a kernel of one line and looks at what came out, and from where. */
 const tryOut = async (mode: GpujsMode, library: Library): Promise<void> => {
   const gpu = await openGpu(mode, library);
+  const kernel = gpu.createKernel("function (x) { return x[this.thread.x] + 1; }", { output: [4], asyncMode: true, precision: "single" });
   try {
-    const kernel = gpu.createKernel("function (x) { return x[this.thread.x] + 1; }", { output: [4], asyncMode: true, precision: "single" });
     const result = (await kernel(new library.Input(new Float32Array([1, 2, 3, 4]), [4]))) as ArrayLike<number>;
-    assertMode(mode, kernel.kernel);
+    assertMode(mode, kernel.kernel, library);
     if (Array.from(result).join() !== "2,3,4,5") throw refusal(mode, `a kernel that adds 1 to 1, 2, 3, 4 gave ${Array.from(result).join(", ")}`);
   } finally {
+    // With a kernel left, gpu.js would take the WebGL context from everybody.
+    kernel.destroy();
     await gpu.destroy();
   }
 };
@@ -105,7 +112,7 @@ const tryOut = async (mode: GpujsMode, library: Library): Promise<void> => {
 export const openGpu = (mode: GpujsMode, library: Library, device?: GPUDevice): Promise<InstanceType<Library["GPU"]>> => {
   const open = async (): Promise<InstanceType<Library["GPU"]>> => {
     try {
-      return new library.GPU({ mode });
+      return new library.GPU(mode === "webgl2" ? { mode, ...sharedWebgl() } : { mode });
     } catch (cause) {
       throw refusal(mode, (cause as Error).message, undefined, cause);
     }
@@ -114,8 +121,15 @@ export const openGpu = (mode: GpujsMode, library: Library, device?: GPUDevice): 
 };
 
 /** gpu.js falls back to plain JavaScript with no more than a line on the console; here that is an error. */
-export const assertMode = (mode: GpujsMode, kernel: { readonly constructor: { readonly mode?: string }; readonly fallbackReason?: string | null }): void => {
-  const ran = kernel.constructor.mode ?? "unknown";
+export const assertMode = (mode: GpujsMode, kernel: InnerKernel, library: Library): void => {
+  const ran = modeOf(kernel, library);
   if (ran !== mode || kernel.fallbackReason)
     throw new IndexicalError("device-fallback", `gpu.js was asked for its mode ${mode} and ran ${ran}${kernel.fallbackReason ? `: ${kernel.fallbackReason}` : ""}`, { remedy: `Ask for gpujs:${ran === "unknown" ? "cpu" : ran}, or for another device.` });
+};
+
+/** The mode of a kernel; gpu.js itself calls all that goes through WebGL `gpu`. */
+const modeOf = ({ constructor }: InnerKernel, library: Library): string => {
+  if (constructor === library.WebGL2Kernel) return "webgl2";
+  if (constructor === library.HeadlessGLKernel) return "headlessgl";
+  return constructor.mode ?? "unknown";
 };
