@@ -1,0 +1,123 @@
+import { parseCase } from "../../../src/cli/goldens/case.js";
+import { runCase, type CaseResult } from "../../../src/cli/goldens/run.js";
+import { compile, IndexicalError, sum, tensor, type Compiled, type CompileOptions, type Volume } from "../../../src/index.js";
+import { living } from "./living.js";
+import { untransformed } from "./untransformed.js";
+
+/** What a page is asked for. It travels as JSON. */
+export interface Order {
+  readonly job: keyof typeof jobs;
+  readonly options: Pick<CompileOptions, "device" | "threads" | "worker">;
+  /** Runs in a worker of the page. */
+  readonly inWorker?: boolean;
+  /** Waits until the network is gone; the page says when it has all that it needs. */
+  readonly offline?: boolean;
+}
+
+export type Options = Order["options"];
+
+/** The bytes of a file of this site. */
+const bytes = async (path: string): Promise<Uint8Array> => {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+};
+
+type Files = ReadonlyMap<string, readonly [json: Uint8Array, tensors: Uint8Array]>;
+
+/** All golden cases, by id. */
+export const fetchGoldens = async (): Promise<Files> => {
+  const ids = JSON.parse(new TextDecoder().decode(await bytes("/goldens.json"))) as string[];
+  return new Map(await Promise.all(ids.map(async (id) => [id, await Promise.all([bytes(`/goldens/${id}.json`), bytes(`/goldens/${id}.safetensors`)])] as const)));
+};
+
+const goldens = async (options: Options, files: () => Promise<Files>): Promise<readonly CaseResult[]> => {
+  const results: CaseResult[] = [];
+  for (const [id, [json, tensors]] of await files()) results.push(await runCase(id, async () => parseCase(id, json, tensors), options));
+  return results;
+};
+
+const smooth = (x: Volume): Volume => tensor((n, c, d, h, w) => sum([3, 3, 3], (i, j, k) => x(n, c, d + i, h + j, w + k) / 27));
+
+/** Averages over 27 neighbours, eight times over. */
+const average = ({ x }: { x: Volume }): Volume => Array.from({ length: 8 }).reduce<Volume>((y) => smooth(y), x);
+
+const extent = 32;
+const compileAverage = (options: CompileOptions): Promise<Compiled<{ x: Volume }, Volume>> => compile(average, { x: [1, 1, extent, extent, extent] }, options);
+const ramp = (from: number): Float32Array => Float32Array.from({ length: extent ** 3 }, (_, i) => from + Math.floor(i / extent ** 2));
+/** The average of a ramp is the ramp. */
+const isRamp = (from: number, { data }: { readonly data: ArrayLike<number> }): boolean => {
+  const inner = extent - 16;
+  return data.length === inner ** 3 && Array.from(data).every((v, i) => Math.abs(v - (from + 8 + Math.floor(i / inner ** 2))) < 1e-3);
+};
+
+/** The name and the message of what is thrown. */
+const refusal = async (attempt: () => Promise<unknown>): Promise<{ readonly name: string; readonly code: string; readonly message: string }> => {
+  try {
+    await attempt();
+  } catch (error) {
+    const { name, message } = error as Error;
+    return { name, code: error instanceof IndexicalError ? error.code : "", message };
+  }
+  return { name: "", code: "", message: "nothing was thrown" };
+};
+
+const aborts = async (options: Options): Promise<{ readonly before: string; readonly compiling: string; readonly during: string; readonly told: number; readonly after: boolean; readonly device: string }> => {
+  const compiling = await refusal(() => compileAverage({ ...options, signal: AbortSignal.abort() }));
+  const executable = await compileAverage(options);
+  const before = await refusal(() => executable.run({ x: ramp(0) }, { signal: AbortSignal.abort() }));
+  const controller = new AbortController();
+  let told = 0;
+  const onProgress = (): void => {
+    told++;
+    controller.abort();
+  };
+  const during = await refusal(() => executable.run({ x: ramp(0) }, { signal: controller.signal, onProgress }));
+  const after = isRamp(5, await executable.run({ x: ramp(5) }));
+  executable.dispose();
+  return { compiling: compiling.name, before: before.name, during: during.name, told, after, device: executable.device };
+};
+
+/** Compiles, runs and disposes; and what is alive then, of all that was made. */
+const disposal = async (options: Options): Promise<{ readonly made: number; readonly alive: readonly string[]; readonly disposed: string; readonly right: boolean }> => {
+  const count = living();
+  let disposed = "";
+  let right = true;
+  for (let round = 0; round < 20; round++) {
+    const executable = await compileAverage(options);
+    right &&= isRamp(round, await executable.run({ x: ramp(round) }));
+    executable.dispose();
+    disposed = (await refusal(() => executable.run({ x: ramp(0) }))).code;
+  }
+  return { right, disposed, ...(await count()) };
+};
+
+/** Programs that are all alive at once. */
+const together = async (options: Options): Promise<{ readonly right: readonly boolean[] }> => {
+  const all = await Promise.all(Array.from({ length: 20 }, () => compileAverage(options)));
+  const right: boolean[] = [];
+  for (const [k, executable] of all.entries()) right.push(isRamp(k, await executable.run({ x: ramp(k) })));
+  for (const executable of all) executable.dispose();
+  return { right };
+};
+
+/** Where a program really runs, or why it does not. */
+const where = async (options: Options): Promise<{ readonly device: string; readonly why: string; readonly right: boolean } | { readonly code: string; readonly message: string }> => {
+  try {
+    const executable = await compileAverage(options);
+    const right = isRamp(2, await executable.run({ x: ramp(2) }));
+    executable.dispose();
+    return { device: executable.device, why: executable.why, right };
+  } catch (error) {
+    return refusal(() => Promise.reject(error as Error));
+  }
+};
+
+export const jobs = {
+  goldens,
+  aborts,
+  disposal,
+  together,
+  where,
+  untransformed: ({ device = "auto" }: Options) => refusal(() => untransformed(device)),
+} as const;

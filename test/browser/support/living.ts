@@ -1,0 +1,56 @@
+/**
+ * Counts what lives outside the reach of the garbage collector, or in numbers that it does not know: workers, GPU buffers,
+ * textures and contexts of WebGL. The function that it gives waits until nothing goes any more.
+ */
+export const living = (): (() => Promise<{ readonly made: number; readonly alive: readonly string[] }>) => {
+  const alive = new Map<object, string>();
+  let made = 0;
+  const born = <T extends object>(thing: T, name: string): T => {
+    made++;
+    alive.set(thing, name);
+    return thing;
+  };
+  const restore: (() => void)[] = [];
+  const patch = (prototype: object, method: string, wrap: (original: (...of: unknown[]) => unknown) => (this: object, ...of: unknown[]) => unknown): void => {
+    const holder = prototype as Record<string, (...of: unknown[]) => unknown>;
+    const original = holder[method]!;
+    holder[method] = wrap(original);
+    restore.push(() => (holder[method] = original));
+  };
+  /** Methods of a prototype that make and end things. */
+  const watch = (prototype: object, name: string, make: string | undefined, end: string, ended: "this" | "argument"): void => {
+    if (make !== undefined) patch(prototype, make, (original) => function (...of) {
+      const thing = original.apply(this, of);
+      return typeof thing === "object" && thing !== null ? born(thing, name) : thing;
+    });
+    patch(prototype, end, (original) => function (...of) {
+      alive.delete(ended === "this" ? this : (of[0] as object));
+      return original.apply(this, of);
+    });
+  };
+  const { Worker: Original } = globalThis;
+  globalThis.Worker = class extends Original {
+    constructor(...of: ConstructorParameters<typeof Original>) {
+      super(...of);
+      born(this, "worker");
+    }
+    override terminate(): void {
+      alive.delete(this);
+      super.terminate();
+    }
+  };
+  restore.push(() => (globalThis.Worker = Original));
+  if (typeof GPUDevice === "function") {
+    patch(GPUDevice.prototype, "createBuffer", (original) => function (...of) {
+      return born(original.apply(this, of) as object, "GPU buffer");
+    });
+    watch(GPUBuffer.prototype, "GPU buffer", undefined, "destroy", "this");
+  }
+  watch(WebGL2RenderingContext.prototype, "texture", "createTexture", "deleteTexture", "argument");
+  watch(WebGL2RenderingContext.prototype, "program", "createProgram", "deleteProgram", "argument");
+  return async () => {
+    for (let left = -1; left !== alive.size; await new Promise((resolve) => setTimeout(resolve, 300))) left = alive.size;
+    for (const undo of restore) undo();
+    return { made, alive: [...alive.values()] };
+  };
+};
