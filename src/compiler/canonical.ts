@@ -1,8 +1,9 @@
-import { extentOf, type Affine, type Atom, type Variable } from "../dsl/index.js";
+import { extentOf, variable, type Affine, type Atom, type Variable } from "../dsl/index.js";
 import { hasTest, not } from "./conditions.js";
-import type { Condition, Piece, Program, Read, Reduce, Source, Stage, Value } from "./ir.js";
+import type { Condition, Program, Read, Reduce, Source, Stage, Value } from "./ir.js";
 import { isOne, isZero, one, over, plus, spelled, textOf, times, type Rational } from "./rational.js";
 import { freeVariables, valueKey } from "./values.js";
+import { inWhole } from "./whole.js";
 
 /**
  * Names of normal forms: two programs that are given the same name by one `Canonical` are the same up to the names and the order of loops,
@@ -67,18 +68,22 @@ class Form {
     return key;
   }
 
+  /** Pieces by what they compute, each with where it lies: neighbours that compute the same are one. */
   private stage(s: Stage): string {
-    const [piece, ...others] = s.pieces;
-    if (piece && others.length === 0) {
+    const axes = s.shape.map((n, k) => variable(`a${k}`, n));
+    const labels = new Map(axes.map((a, k) => [a, `a${k}`]));
+    const regions = new Map<string, Box[]>();
+    for (const p of s.pieces) {
+      const key = this.key(inWhole(p, axes), labels, 0);
+      regions.set(key, [...(regions.get(key) ?? []), p.axes.map((a) => ({ start: a.start, step: extentOf(a.variable) === 1 ? 1 : a.step, count: extentOf(a.variable) }))]);
+    }
+    const pieces = [...regions].map(([key, boxes]) => [key, merged(boxes)] as const);
+    if (pieces.length === 1 && pieces[0]![1].length === 1) {
       // A stage that repeats a tensor unchanged is that tensor.
-      const copied = this.copies.get(this.key(piece.body, axisLabels(piece), 0));
+      const copied = this.copies.get(pieces[0]![0]);
       if (copied && sameShape(copied.shape, s.shape)) return this.source(copied);
     }
-    return this.canonical.name(`stage ${s.shape.join("x")} ${s.pieces.map((p) => this.piece(p)).sort().join(" ")}`);
-  }
-
-  private piece(p: Piece): string {
-    return this.canonical.name(`piece ${p.axes.map((a) => `${a.start}+${a.step}*${extentOf(a.variable)}`).join(",")} ${this.key(p.body, axisLabels(p), 0)}`);
+    return this.canonical.name(`stage ${s.shape.join("x")} ${pieces.map(([key, boxes]) => `${key}@${boxes.map(boxText).sort().join("|")}`).sort().join(" ")}`);
   }
 
   /** The name of a value, its numeric factor included. */
@@ -262,7 +267,37 @@ class Form {
   }
 }
 
-const axisLabels = (p: Piece): Labels => new Map(p.axes.map((a, k) => [a.variable, `a${k}`]));
+/** A progression on each axis. */
+type Box = readonly { readonly start: number; readonly step: number; readonly count: number }[];
+
+const boxText = (b: Box): string => b.map((a) => `${a.start}+${a.step}*${a.count}`).join(",");
+
+/** The same points in fewer boxes: two that continue each other along one axis, and are alike along the others, become one. */
+const merged = (boxes: readonly Box[]): readonly Box[] => {
+  let left = [...boxes].sort((p, q) => p.map((a, k) => a.start - q[k]!.start).find((d) => d !== 0) ?? 0);
+  for (let again = true; again; ) {
+    again = false;
+    search: for (const p of left)
+      for (const q of left) {
+        const joined = p === q ? undefined : join(p, q);
+        if (!joined) continue;
+        left = [joined, ...left.filter((b) => b !== p && b !== q)];
+        again = true;
+        break search;
+      }
+  }
+  return left;
+};
+
+const join = (p: Box, q: Box): Box | undefined => {
+  const different = p.flatMap((a, k) => (a.start === q[k]!.start && a.step === q[k]!.step && a.count === q[k]!.count ? [] : [k]));
+  const [axis] = different;
+  if (axis === undefined || different.length > 1) return undefined;
+  const [a, b] = [p[axis]!, q[axis]!];
+  if (a.step !== 1 || b.step !== 1 || a.start + a.count !== b.start) return undefined;
+  return p.map((side, k) => (k === axis ? { start: a.start, step: 1, count: a.count + b.count } : side));
+};
+
 const sameShape = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((n, k) => n === b[k]);
 
 const minusOne = spelled(-1);

@@ -34,12 +34,11 @@ export const shrink = (pair: Pair, output: PairOutput, position: number, inputs:
   const wrong = (): boolean => trials-- > 0 && differ(...values());
 
   const places = touched(pair, output, position, Object.fromEntries(current));
-  for (const [name, data] of current) {
-    const used = new Set(places.flatMap((p) => (p.name === name ? [p.at] : [])));
-    data.forEach((_, at) => void (used.has(at) || (data[at] = 0)));
-  }
+  const only = new Map(pair.inputs.map(({ name, shape }) => [name, new Float64Array(sizeOf(shape))]));
+  for (const { name, at } of places) only.get(name)![at] = current.get(name)![at]!;
   // Where zeros lead to other elements, nothing can be left out at once.
-  if (!differ(...values())) for (const [name, data] of current) data.set(Float64Array.from(inputs[name]!));
+  const kept = differ(...pair.element(float64, output, position, Object.fromEntries(only)));
+  if (kept) for (const [name, data] of only) current.set(name, data);
 
   const set = (list: readonly Place[], value: (p: Place, old: number) => number): boolean => {
     const before = list.map((p) => current.get(p.name)![p.at]!);
@@ -86,20 +85,22 @@ interface Place {
 
 /** The input elements that one element of the output is computed from. */
 const touched = (pair: Pair, output: PairOutput, position: number, inputs: Inputs): readonly Place[] => {
-  const seen = new Map(pair.inputs.map(({ name, shape }) => [name, new Uint8Array(sizeOf(shape))]));
+  const places = new Map<string, Place>();
   const watched = Object.fromEntries(
     pair.inputs.map(({ name }) => [
       name,
       new Proxy(inputs[name]!, {
         get: (data, key) => {
-          if (typeof key === "string" && /^\d+$/.test(key)) seen.get(name)![Number(key)] = 1;
+          const at = Number(key);
+          if (typeof key === "string" && Number.isInteger(at)) places.set(`${name} ${at}`, { name, at });
           return data[key as unknown as number];
         },
       }),
     ]),
   );
   pair.element(float64, output, position, watched);
-  return [...seen].flatMap(([name, marks]) => [...marks].flatMap((m, at) => (m ? [{ name, at }] : [])));
+  const order = new Map(pair.inputs.map(({ name }, k) => [name, k]));
+  return [...places.values()].sort((p, q) => order.get(p.name)! - order.get(q.name)! || p.at - q.at);
 };
 
 /** `output[0, 2] is 1 in the first and 0 in the second, where x[1] = 1 and all other inputs are 0` */

@@ -1,5 +1,6 @@
-import { Evaluation, sizeOf, type Arithmetic, type TensorNode } from "../dsl/index.js";
+import { Evaluation, extentOf, sizeOf, type Arithmetic, type TensorNode } from "../dsl/index.js";
 import { effortOf } from "./degree.js";
+import type { Program, Source } from "./ir.js";
 import type { Traced } from "./trace.js";
 
 /** Numbers for the inputs by name, row-major. */
@@ -26,13 +27,26 @@ export class Pair {
   readonly outputs: readonly PairOutput[];
   readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
 
-  /** `steps` bounds the work of one evaluation; where all elements would take more, some are picked. */
-  constructor(first: Traced, second: Traced, steps: number, random: (n: number) => number) {
+  /**
+   * `steps` bounds the work of one evaluation; where all elements would take more, some are picked, some in each piece of the
+   * specialised programs among them.
+   */
+  constructor(first: Traced, second: Traced, specialised: readonly Program[], steps: number, random: (n: number) => number) {
     this.inputs = first.inputs.map(({ name, shape }) => ({ name, shape }));
     this.outputs = first.outputs.map(({ name, node }) => {
       const other = second.outputs.find((o) => o.name === name)!.node;
-      return { name, shape: node.shape, nodes: [node, other], positions: sample(node, other, steps / first.outputs.length, random) };
+      const budget = steps / first.outputs.length;
+      const [e, f] = [effortOf(node), effortOf(other)];
+      const complete = e.all + f.all <= budget || sizeOf(node.shape) === 0;
+      const sources = specialised.map((p) => p.outputs.find((o) => o.name === name)!.source);
+      const positions = complete ? undefined : sample(node.shape, sources, budget / (e.element + f.element), random);
+      return { name, shape: node.shape, nodes: [node, other], positions };
     });
+  }
+
+  /** About how many steps one evaluation takes. */
+  get steps(): number {
+    return this.outputs.reduce((n, o) => n + o.nodes.reduce((m, node) => m + (o.positions ? o.positions.length * effortOf(node).element : effortOf(node).all), 0), 1);
   }
 
   /** Elements that are looked at, and elements that there are. */
@@ -56,13 +70,14 @@ export class Pair {
   }
 }
 
-const sample = (a: TensorNode, b: TensorNode, steps: number, random: (n: number) => number): readonly number[] | undefined => {
-  const [e, f] = [effortOf(a), effortOf(b)];
-  const size = sizeOf(a.shape);
-  if (e.all + f.all <= steps || size === 0) return undefined;
-  const count = Math.min(size, Math.max(4, Math.floor(steps / (e.element + f.element))));
-  const picked = new Set([0, size - 1]);
-  while (picked.size < Math.min(count, size)) picked.add(random(size));
+const sample = (shape: readonly number[], sources: readonly Source[], count: number, random: (n: number) => number): readonly number[] => {
+  const size = sizeOf(shape);
+  const picked = new Set<number>();
+  for (const source of sources)
+    for (const { axes } of source.kind === "stage" ? source.pieces : [])
+      for (const choose of [() => 0, (n: number) => n - 1, random])
+        picked.add(axes.reduce((flat, a, k) => flat * shape[k]! + a.start + a.step * choose(extentOf(a.variable)), 0));
+  while (picked.size < Math.min(size, Math.max(8, count))) picked.add(random(size));
   return [...picked].sort((x, y) => x - y);
 };
 

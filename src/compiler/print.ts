@@ -1,11 +1,12 @@
-import { extentOf, floorDivide, indexOf, interval, remainder, shift, variable, type Affine } from "../dsl/index.js";
-import { always, and, atLeast, equal, not, within } from "./conditions.js";
-import type { Axis, Condition, Piece, Program, Read, Source, Stage, Value } from "./ir.js";
+import { interval, shift, variable, type Affine } from "../dsl/index.js";
+import { always, and, not, within } from "./conditions.js";
+import type { Piece, Program, Read, Source, Stage, Value } from "./ir.js";
 import { isIdentifier, Names } from "./names.js";
 import { ValuePrinter } from "./print-value.js";
 import { replaceReadsDeep } from "./rewrite.js";
 import { decide } from "./simplify.js";
-import { constant, read, select, substituteValue, visitValues } from "./values.js";
+import { constant, read, select, visitValues } from "./values.js";
+import { inWhole, regionOf } from "./whole.js";
 
 /** Tables up to this many numbers are written out; longer ones become inputs of the printed program. */
 const mostNumbers = 64;
@@ -77,7 +78,7 @@ class ProgramPrinter {
   private declareStage(stage: Stage): void {
     this.forms.add("tensor");
     const axes = stage.shape.map((n, axis) => variable(stage.pieces[0]?.axes[axis]?.variable.name ?? `i${axis}`, n));
-    const pieces = inOrder(stage.pieces).map((p) => wholePiece({ ...p, body: this.unfilled(p.body) }, axes));
+    const pieces = inOrder(stage.pieces).map((p) => ({ region: regionOf(p, axes), body: inWhole({ ...p, body: this.unfilled(p.body) }, axes) }));
     let left = always;
     const regions = pieces.map(({ region }) => {
       // What the earlier conditions say already need not be said again; among many pieces it is not worth the search.
@@ -195,28 +196,3 @@ const inOrder = (pieces: readonly Piece[]): readonly Piece[] =>
     const axis = p.axes.findIndex((a, k) => a.start !== q.axes[k]!.start);
     return axis < 0 ? 0 : p.axes[axis]!.start - q.axes[axis]!.start;
   });
-
-/** A piece in terms of the indices of its whole tensor, and where it lies. */
-const wholePiece = (piece: Piece, axes: readonly ReturnType<typeof variable>[]): { region: Condition; body: Value } => {
-  const image = new Map(piece.axes.map((a, k) => [a.variable, a.step === 1 ? shift(indexOf(axes[k]!), -a.start) : quotient(a, indexOf(axes[k]!))]));
-  return {
-    region: and(...piece.axes.map((a, k) => region(a, indexOf(axes[k]!), extentOf(axes[k]!)))),
-    body: substituteValue(piece.body, (v) => image.get(v)),
-  };
-};
-
-/** `(index - start) / step`, on the indices where that is whole. */
-const quotient = (a: Axis, index: Affine): Affine => shift(floorDivide(index, a.step), -Math.floor(a.start / a.step));
-
-const region = (a: Axis, index: Affine, extent: number): Condition => {
-  const count = extentOf(a.variable);
-  const last = a.start + a.step * (count - 1);
-  if (count === 1) return equal(shift(index, -a.start));
-  const first = a.start - (a.step - 1);
-  return and(
-    a.step === 1 ? and() : equal(shift(remainder(index, a.step), -(a.start % a.step))),
-    first > 0 ? atLeast(shift(index, -a.start)) : and(),
-    last + a.step < extent ? within(index, 0, last) : and(),
-  );
-};
-

@@ -14,7 +14,7 @@ describe("counts", () => {
     const known = programCost(program);
     const made = tally(program, inputs);
     const { multiplyAdds, additions, flops } = known;
-    if (known.exact) expect({ multiplyAdds, additions, flops, tests: 0 }).toEqual({ ...made });
+    if (known.exact) expect({ multiplyAdds, additions, flops }).toEqual({ ...made });
     else {
       expect(multiplyAdds).toBeGreaterThanOrEqual(made.multiplyAdds);
       expect(additions).toBeGreaterThanOrEqual(made.additions);
@@ -32,10 +32,10 @@ describe("counts", () => {
         if (checkCounts(written, inputs)) exact++;
         if (checkCounts(runPasses(traced), inputs)) exact++;
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
-    expect(exact).toBeGreaterThan(200);
-  });
+    expect(exact).toBeGreaterThan(120);
+  }, 60_000);
   it("of a matrix product: flops, bytes, parameters, peak", () => {
     const c = cost(({ x, w }: { x: Matrix; w: Matrix }) => tensor((i, j) => sum((k) => x(i, k) * w(k, j))), { x: [5, 7], w: [7, 3] });
     expect(c).toMatchObject({

@@ -9,8 +9,6 @@ export class Tally {
   multiplyAdds = 0;
   additions = 0;
   flops = 0;
-  /** Comparisons of data that were made: what follows from them is not known before. */
-  tests = 0;
 }
 
 /**
@@ -85,14 +83,10 @@ class Scope {
   condition(c: Condition): void {
     if (c.kind === "and" || c.kind === "or") for (const d of c.all) this.condition(d);
     if (c.kind === "test") {
-      this.made.tests++;
       this.made.flops++;
       this.evaluate(c.a);
       this.evaluate(c.b);
     }
-    if ("of" in c) {
-      if (c.of.key.includes("d(")) this.made.tests++;
-      visitVariables(c.of, () => {}, (data) => this.evaluate(data as Value));
-    }
+    if ("of" in c) visitVariables(c.of, () => {}, (data) => this.evaluate(data as Value));
   }
 }

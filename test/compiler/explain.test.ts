@@ -2,6 +2,7 @@ import fc from "fast-check";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { compile, explain, Explanation } from "../../src/compiler/index.js";
+import { devices } from "../../src/compiler/devices.js";
 import { compareTraced } from "../../src/compiler/equivalent.js";
 import { lower } from "../../src/compiler/lower.js";
 import { runPasses } from "../../src/compiler/passes.js";
@@ -103,13 +104,13 @@ export const program = ({ x, w }: { x: Rank5; w: Rank4 }) => {
           if (verdict === "proved") proved++;
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
-    expect(proved).toBeGreaterThan(150);
-  });
+    expect(proved).toBeGreaterThan(75);
+  }, 60_000);
 
   it("have types that the compiler of TypeScript accepts", () => {
-    const source = [...cases.map(([, f, shapes]) => printProgram(runPasses(trace(f, shapes))))].map((text, n) => [`printed${n}.ts`, text] as const);
+    const source = cases.map(([, f, shapes]) => printProgram(runPasses(trace(f, shapes)))).map((text, n) => [`printed${n}.ts`, text] as const);
     const root = new URL("../../", import.meta.url).pathname;
     const options: ts.CompilerOptions = {
       strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, skipLibCheck: true, types: [],
@@ -153,7 +154,7 @@ describe("explain", () => {
       reductions: [{ op: "sum", indices: [{ name: "c", extent: 4 }, { name: "i", extent: 3 }, { name: "j", extent: 3 }, { name: "k", extent: 3 }] }],
     });
     expect(e.ranges.at(-1)!.place).toMatch(/conv\.ts:\d+:\d+$/);
-    expect(new Set(e.kernels.map((k) => k.device))).toEqual(new Set(["wasm", "gpujs"]));
+    expect(new Set(e.kernels.map((k) => k.device))).toEqual(new Set(devices.flatMap((d) => (d.name === "reference" ? [] : [d.name.split(":")[0]!]))));
     const json = JSON.parse(JSON.stringify(e)) as Explanation;
     expect(Object.keys(json)).toEqual(expect.arrayContaining(["inputs", "output", "pieces", "cost", "kernels"]));
     expect(json.pieces).toHaveLength(3);
