@@ -1,8 +1,8 @@
 import { bareVariable, IndexicalError, negate, shift, visitVariables, type Affine } from "../dsl/index.js";
-import { always, and, atLeast, not } from "./conditions.js";
+import { always, and, atLeast, conditionKey, conjuncts, not } from "./conditions.js";
 import { describeIndex, describeSource } from "./describe.js";
 import type { Condition, Program, Read, Value } from "./ir.js";
-import { affineAt, implies, impossible, solve } from "./solve.js";
+import { affineAt, implies, impossible, isStatic, solve } from "./solve.js";
 import { variablesOf, visitParts } from "./values.js";
 
 /**
@@ -17,23 +17,29 @@ export const proveReads = (program: Program): void => {
   }
 };
 
+/** What a condition says that helps a proof: tests of data may go either way. */
+const facts = (c: Condition): Condition => and(...conjuncts(c).filter((d) => d.kind !== "test" || isStatic(d)));
+
 class Prover {
-  private readonly done = new Map<Value, Condition[]>();
+  /** The conditions under which each value has been looked at. */
+  private readonly done = new Map<Value, Set<string>>();
 
   prove(v: Value, given: Condition): void {
     if (given.kind === "false") return;
-    const before = this.done.get(v) ?? [];
-    if (before.some((c) => c === given || c.kind === "true")) return;
-    this.done.set(v, [...before, given]);
+    let before = this.done.get(v);
+    if (!before) this.done.set(v, (before = new Set()));
+    const key = conditionKey(given);
+    if (before.has(key) || before.has("true")) return;
+    before.add(key);
     switch (v.kind) {
       case "select":
         this.parts(v.condition, given);
-        this.prove(v.then, and(given, v.condition));
-        this.prove(v.otherwise, and(given, not(v.condition)));
+        this.prove(v.then, and(given, facts(v.condition)));
+        this.prove(v.otherwise, and(given, facts(not(v.condition))));
         return;
       case "reduce":
         if (v.loops.some((x) => x.extent === 0)) return;
-        this.prove(v.body, and(given, v.where));
+        this.prove(v.body, and(given, facts(v.where)));
         return;
       case "read":
         this.read(v, given);
@@ -57,7 +63,7 @@ class Prover {
         let known = given;
         for (const d of c.all) {
           this.parts(d, known);
-          known = and(known, d);
+          known = and(known, facts(d));
         }
         return;
       }
@@ -65,7 +71,7 @@ class Prover {
         let known = given;
         for (const d of c.all) {
           this.parts(d, known);
-          known = and(known, not(d));
+          known = and(known, facts(not(d)));
         }
         return;
       }

@@ -1,7 +1,7 @@
 import { extentOf, indexOf, integer, shift, substitute, variable, visitVariables, type Affine, type Variable } from "../dsl/index.js";
 import { always, and, conjuncts, hasTest, mapCondition, not, within } from "./conditions.js";
 import type { Condition, Program, Read, Source, Stage, Value } from "./ir.js";
-import { isCheap, isView, worthRepeating, type Repetition } from "./repeat.js";
+import { isCheap, isSmall, isView, worthRepeating, type Repetition } from "./repeat.js";
 import { replaceReadsDeep } from "./rewrite.js";
 import { simplify } from "./simplify.js";
 import { redirect } from "./split.js";
@@ -52,7 +52,7 @@ const replaceReads = (program: Program, vanish: Vanish): Program => {
       let image = shared.get(key);
       if (!image) {
         const producer = rewritten.get(r.source)!;
-        const gone = vanish(producer, r, { reader: stage, inLoop, isOutput: outputs.has(r.source), uses: uses.get(r.source)! });
+        const gone = isSmall(bodyOf(producer)) && vanish(producer, r, { reader: stage, inLoop, isOutput: outputs.has(r.source), uses: uses.get(r.source)! });
         changed ||= gone;
         image = gone ? bodyAt(producer, r) : read(producer, r.indices, r.fill, r.span);
         shared.set(key, image);

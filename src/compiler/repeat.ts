@@ -36,6 +36,32 @@ export const isView = (v: Value): boolean => {
   return view;
 };
 
+/** How large an inlined definition may get, written out as a tree: what is built from it is a few times as large at most. */
+const largest = 1000;
+
+const sizes = new WeakMap<Value, number>();
+/** How many operations a value has when it is written out, what is used twice counting twice. */
+const sizeOfTree = (v: Value): number => {
+  let size = sizes.get(v);
+  if (size === undefined) {
+    size = 1;
+    visitParts(
+      v,
+      (w) => (size! += sizeOfTree(w)),
+      (a) => {
+        // A key is as long as the expression is large.
+        size! += a.key.length >> 4;
+        visitVariables(a, () => {}, (data) => (size! += sizeOfTree(data as Value)));
+      },
+    );
+    sizes.set(v, size);
+  }
+  return size;
+};
+
+/** Whether a definition may be written out where it is read. */
+export const isSmall = (v: Value): boolean => sizeOfTree(v) <= largest;
+
 /** Arithmetic that need not be kept apart from a guard. */
 export const isCheap = (v: Value): boolean => costOf(v, []) <= dearest;
 

@@ -1,7 +1,7 @@
-import { always, and, conjuncts, hasTest, not, or, within } from "./conditions.js";
+import { always, and, conditionKey, conjuncts, hasTest, not, or, within } from "./conditions.js";
 import type { Condition, Read, Value } from "./ir.js";
 import { implies } from "./solve.js";
-import { simplifySum } from "./sums.js";
+import { mostTerms, simplifySum } from "./sums.js";
 import { binary, compareValues, identityOf, isNumber, mapParts, nothing, read, reduce, select, unary, valueKey, variablesOf, variablesOfCondition, visitValues } from "./values.js";
 import { reduceDomain } from "./domains.js";
 import { replaceReadsDeep } from "./rewrite.js";
@@ -10,12 +10,21 @@ import { replaceReadsDeep } from "./rewrite.js";
  * Rewrites a value to what is left of it where `given` holds: guards that ranges or `given` decide vanish, a guard that says
  * "inside x" becomes a read with a fill, factors that a guard makes zero leave products, and sums run over what is not zero.
  */
-export const simplify = (v: Value, given: Condition): Value => new Simplifier(given).go(v);
+export const simplify = (v: Value, given: Condition): Value => new Simplifier(facts(given)).go(v);
+
+/** The most guards that a value is simplified under, each on its own; under more, it is simplified under those around them. */
+const mostContexts = 200;
+
+/** What helps to decide guards: tests of data don't. */
+const facts = (c: Condition): Condition => and(...conjuncts(c).filter((d) => d.kind !== "test"));
 
 class Simplifier {
   private readonly memo = new Map<Value, Value>();
 
-  constructor(private readonly given: Condition) {}
+  constructor(
+    private readonly given: Condition,
+    private readonly contexts = new Map<string, Simplifier>(),
+  ) {}
 
   go(v: Value): Value {
     let known = this.memo.get(v);
@@ -24,7 +33,16 @@ class Simplifier {
   }
 
   private under(c: Condition): Simplifier {
-    return c.kind === "true" ? this : new Simplifier(and(this.given, c));
+    const known = facts(c);
+    if (known.kind === "true") return this;
+    const all = and(this.given, known);
+    const key = conditionKey(all);
+    let context = this.contexts.get(key);
+    if (!context) {
+      if (this.contexts.size >= mostContexts) return this;
+      this.contexts.set(key, (context = new Simplifier(all, this.contexts)));
+    }
+    return context;
   }
 
   private make(v: Value): Value {
@@ -62,18 +80,18 @@ class Simplifier {
   }
 
   /** Products, maxima and minima: what a guard replaces by the identity is not visited. */
-  private extremum(v: Extract<Value, { kind: "reduce" }>): Value {
+  private extremum(v: Extract<Value, { kind: "reduce" }>, width = 1): Value {
     const where = decide(this.condition(v.where), this.given);
     const body = this.under(where).go(v.body);
     if (v.op === "argmax") return reduce(v.op, v.loops, where, body, v.span);
     const identity = identityOf(v.op);
     if (body.kind === "select" && isNumber(body.otherwise, identity) && !hasTest(body.condition))
-      return this.extremum({ ...v, where: and(where, body.condition), body: body.then });
-    const parts = reduceDomain(v.loops, where);
+      return this.extremum({ ...v, where: and(where, body.condition), body: body.then }, width);
+    const parts = reduceDomain(v.loops, where, Math.floor(mostTerms / width));
     if (parts === "same") return reduce(v.op, v.loops, where, body, v.span);
     const combine = { prod: "mul", max: "max", min: "min" }[v.op as "prod" | "max" | "min"] as "mul" | "max" | "min";
     return parts
-      .map((p) => this.extremum({ ...v, loops: p.loops, where: p.where, body: p.image(body) } as Extract<Value, { kind: "reduce" }>))
+      .map((p) => this.extremum({ ...v, loops: p.loops, where: p.where, body: p.image(body) }, width * parts.length))
       .reduce<Value>((a, b) => (isNumber(a, identity) ? b : isNumber(b, identity) ? a : binary(combine, a, b)), { kind: "constant", value: identity });
   }
 }

@@ -412,7 +412,7 @@ const corners = (condition: Condition, variables: readonly Variable[]): Answer =
 };
 
 /** True when no data plays a part. */
-const isStatic = (c: Condition): boolean => {
+export const isStatic = (c: Condition): boolean => {
   const value = (v: Value): boolean => {
     if (v.kind === "reduce" || v.kind === "uniform" || v.kind === "stop" || (v.kind === "read" && v.source.kind !== "constants")) return false;
     let all = true;

@@ -6,8 +6,8 @@ import { decide, inside, simplify } from "./simplify.js";
 import { implies } from "./solve.js";
 import { addAll, binary, constant, freeVariables, isNumber, multiplyAll, nothing, reduce, select, unary, variablesOfCondition, visitValues } from "./values.js";
 
-/** The most terms that a product of guarded sums is multiplied out to, and the most sums that one sum falls into. What is left stays guarded. */
-const mostTerms = 64;
+/** The most terms that a product of guarded sums is multiplied out to, and the most parts that one reduction falls into. What is left stays guarded. */
+export const mostTerms = 64;
 
 /**
  * The normal form of a sum: guards shape its domain (deltas, bounds, boxes of a pattern), each region with different terms is a sum
