@@ -110,7 +110,23 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
         span: spanAt(at),
         remedy: `Make it a quoted helper: const ${f.name || "helper"} = fn((...) => ...).`,
       });
-    return (f as (...a: unknown[]) => unknown)(...args);
+    return (f as (...a: unknown[]) => unknown)(...args.map((a) => watched(a, f.name || "the function", isCondition, at)));
+  };
+
+  /** Ordinary code takes a symbolic condition for true: a callback that gives it one is refused, not misunderstood. */
+  const watched = (f: unknown, who: string, wrong: (e: Expr) => boolean, at: number): unknown => {
+    const known = typeof f === "function" ? lifted.get(f) : undefined;
+    if (!known) return f;
+    const watch = (...a: unknown[]): unknown => {
+      const result = (f as Callback)(...a);
+      if (!isSymbolic(result) || !wrong(result.expr)) return result;
+      throw new IndexicalError("quote-search", `${who} chooses by a condition that is not known while the program is traced`, {
+        span: spanAt(at),
+        remedy: "Choose between values instead: .map((r) => condition ? ... : 0), or .reduce with ?:.",
+      });
+    };
+    lifted.set(watch, known);
+    return watch;
   };
 
   /** `every` and `some` of a static array, for conditions that may be symbolic. */
@@ -165,7 +181,8 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
       return new Symbolic({ kind: "select", condition: test, then: number(a, at), otherwise: number(b, at), span: spanAt(at) });
     },
     call,
-    method: (object: unknown, name: string, args: readonly unknown[], at: number): unknown => {
+    method: (of: unknown, name: string, args: readonly unknown[], at: number): unknown => {
+      const object = ArrayBuffer.isView(of) && foldedMethods.has(name) ? Array.from(of as unknown as ArrayLike<number>) : of;
       const f = (object as Record<string, unknown> | null | undefined)?.[name];
       if (isTensor(f) || (typeof f === "function" && (quotable.has(f) || lifted.has(f)))) return call(f, args, at);
       if (typeof f !== "function" && !isSymbolic(object))
@@ -177,17 +194,9 @@ export const site = (file: string, lines: Readonly<Record<string, string>> = {})
           remedy: "Write it with operators and Math.*, or make it a quoted helper with fn.",
         });
       if (list && positionMethods.has(name) && isSymbolic(args[0])) throw symbolicPosition(object, spanAt(at));
-      if (Array.isArray(object) && (name === "every" || name === "some")) return all(name, object, args[0] as Callback, at);
-      if (Array.isArray(object) && searches.has(name))
-        return (f as (test: Callback) => unknown).call(object, (...a) => {
-          const found = (args[0] as Callback)(...a);
-          if (!isSymbolic(found)) return found;
-          throw new IndexicalError("quote-search", `.${name} chooses elements by a condition that is not known while the program is traced`, {
-            span: spanAt(at),
-            remedy: "Choose between values instead: .map((r) => condition ? ... : 0), or .reduce with ?:.",
-          });
-        });
-      return (f as (...a: unknown[]) => unknown).apply(object, [...args]);
+      if (list && (name === "every" || name === "some")) return all(name, object as readonly unknown[], args[0] as Callback, at);
+      const wrong = Array.isArray(object) && searches.has(name) ? () => true : isCondition;
+      return (f as (...a: unknown[]) => unknown).apply(object, list && !searches.has(name) ? [...args] : args.map((a) => watched(a, `.${name}`, wrong, at)));
     },
     math: (name: string, args: readonly unknown[], at: number): unknown => {
       const f = (Math as unknown as Record<string, unknown>)[name];
@@ -263,6 +272,8 @@ const plainOperators: Record<string, (a: never, b: never) => unknown> = {
 
 /** Methods of arrays whose first argument is a position. */
 const positionMethods = new Set<string>(["at", "slice", "with", "flat"]);
+/** Methods that mean the same on typed arrays, once those are plain ones. */
+const foldedMethods = new Set<string>(["reduce", "reduceRight", "every", "some", "filter", "find", "findIndex", "findLast", "findLastIndex"]);
 /** Methods of arrays that keep or find elements by a condition. */
 const searches = new Set<string>(["filter", "find", "findIndex", "findLast", "findLastIndex"]);
 type Callback = (...a: unknown[]) => unknown;

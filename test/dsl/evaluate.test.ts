@@ -259,6 +259,29 @@ describe("helpers", () => {
     expect(elements(tensor([2], (i) => rates.filter((r) => r > 1).reduce((s, r) => s * r + i, 1)))).toEqual([8, 8 + 5]);
   });
 
+  it("typed arrays fold like arrays", () => {
+    const weights = Float32Array.of(1, 2, 0.5);
+    const x = counting(10) as unknown as Line;
+    expect(elements(tensor([2], (i) => weights.reduce((s, w, k) => s + w * x(i + k), x(i))))).toEqual([3, 7.5]);
+    expect(elements(tensor([3], (i) => (weights.some((w) => w === i) ? 1 : 0)))).toEqual([0, 1, 1]);
+  });
+
+  it("ordinary code never takes a condition for true", () => {
+    const count = (test: (k: number) => boolean): number => [1, 2, 3].filter((k) => test(k)).length;
+    const total = (of: (k: number) => number): number => [1, 2, 3].map(of).length;
+    expect(elements(tensor([3], (i) => count((k) => k > 1) + i))).toEqual([2, 3, 4]);
+    expect(elements(tensor([3], (i) => total((k) => k * i) + i))).toEqual([3, 4, 5]);
+    for (const wrong of [
+      () => tensor([3], (i) => count((k) => k > i)),
+      () => tensor([3], (i) => [1, 2].find((k) => k > i)!),
+      () => tensor([3], (i) => Float32Array.of(1, 2).findIndex((k) => k > i)),
+      () => tensor([3], (i) => Array.from([1, 2, 3], (k) => k > i).filter(Boolean).length),
+      () => tensor([3], (i) => [1, 2].filter((k) => k - i).length),
+    ]) {
+      expect(refusal(wrong).code).toBe("quote-search");
+    }
+  });
+
   it("a method that is a quoted function may be given symbolic values", () => {
     const activations = { square: fn((a: number) => a * a) };
     expect(elements(tensor([3], (i) => activations.square(i)))).toEqual([0, 1, 4]);
