@@ -17,6 +17,8 @@ export interface ScheduleOptions {
   readonly pick?: Pick | undefined;
   /** How a source is stored; undefined leaves it to the cost model. */
   readonly order?: ((source: Source) => Order | undefined) | undefined;
+  /** Byte offset at which the arena starts; 0 without it. */
+  readonly start?: number | undefined;
 }
 
 /** How the sources of a program are stored, and how each region is computed. */

@@ -35,10 +35,13 @@ class Amount {
   }
 }
 
-/** Tiles worth a try: vectors and rows. More than ten accumulators spill. */
+/** Tiles worth a try: vectors and rows. */
 const shapes: readonly (readonly [vectors: number, rows: number])[] = [
-  [2, 4], [1, 4], [4, 2], [2, 5], [2, 3], [2, 2], [1, 8], [1, 7], [1, 6], [1, 5], [1, 3], [1, 2], [3, 3], [4, 1], [2, 1], [1, 1],
+  [4, 2], [2, 4], [2, 3], [3, 2], [2, 2], [1, 8], [1, 6], [1, 5], [1, 4], [1, 3], [1, 2], [4, 1], [3, 1], [2, 1], [1, 1],
 ];
+
+/** Vector registers that engines leave for values. */
+const registers = 15;
 
 const strideCache = new Map<string, readonly number[]>();
 const stridesOf = (shape: readonly number[], order: Order): readonly number[] => {
@@ -102,7 +105,7 @@ const forEachTile = (region: Region, orders: Orders, visit: (c: Choice) => void)
     const d = axes.indexOf(lane);
     const scattered = targetStrides[d]! * piece.axes[d]!.step !== 1;
     for (const row of [undefined, ...axes]) {
-      if (row === lane || (row && extentOf(row) < 2)) continue;
+      if (row === lane || (row && (extentOf(row) < 2 || !worthRows(region, orders, row, scattered)))) continue;
       const work = measure(region, orders, inner, lane, row, scattered);
       for (const [vectors, rows] of shapes) {
         if ((row === undefined) !== (rows === 1)) continue;
@@ -112,6 +115,13 @@ const forEachTile = (region: Region, orders: Orders, visit: (c: Choice) => void)
       }
     }
   }
+};
+
+/** Rows share what they read. Without sums there is little to share, but rows that lie side by side fill cache lines. */
+const worthRows = ({ operations, axes, piece, stage }: Region, orders: Orders, row: Variable, scattered: boolean): boolean => {
+  if (operations.some((o) => o.accumulates)) return true;
+  const d = axes.indexOf(row);
+  return scattered && stridesOf(stage.shape, orders(stage))[d]! * piece.axes[d]!.step === 1;
 };
 
 const scalarCycles = (region: Region): number => {
@@ -138,7 +148,8 @@ interface Work {
   readonly operations: Amount;
   /** Cycles that waiting for memory adds. */
   readonly misses: Amount;
-  readonly accumulators: Amount;
+  /** Registers that the innermost loops hold: engines load all that an iteration needs before they compute. */
+  readonly live: Amount;
   readonly iterations: number;
   readonly entries: number;
 }
@@ -151,7 +162,7 @@ const measure = (
   row: Variable | undefined,
   scattered: boolean,
 ): Work => {
-  const [loads, operations, misses, accumulators] = [new Amount(), new Amount(), new Amount(), new Amount()];
+  const [loads, operations, misses, live] = [new Amount(), new Amount(), new Amount(), new Amount()];
   let iterations = 0;
   let entries = 0;
   const trips = (loops: readonly Variable[], variables: ReadonlySet<Variable>): { count: number; innermost: Variable | undefined } => {
@@ -172,7 +183,7 @@ const measure = (
     // A function is called for each lane, unless all lanes are the same.
     operations.add(count * (cost >= 40 && !byLane ? cost / 4 : cost), byRow, byLane);
     if (accumulates) {
-      accumulators.add(1, byRow, byLane);
+      live.add(1, byRow, byLane);
       const name = ordered.map((v) => v.id).join();
       if (!nests.has(name)) {
         nests.add(name);
@@ -188,16 +199,18 @@ const measure = (
     if (step === 0) loads.add(count, byRow, false);
     else if (step === 1) loads.add(count, byRow, true);
     else loads.add(count * 9, byRow, true);
+    if (innermost && innermost === inner.get(a.loops)!.at(-1)) live.add(1, byRow, step !== 0);
     if (innermost) {
       const bytes = Math.abs(4 * strideOf(a, innermost, orders));
       const rowBytes = byRow ? Math.abs(4 * strideOf(a, row, orders)) : 0;
       const lines = Number.isNaN(bytes) ? 1 : Math.min(1, bytes / 64);
-      misses.add(count * lines * (bytes >= 4096 ? 3 : 0.3), rowBytes >= 64, step === 1 && lanes * 4 >= 64);
+      misses.add(count * lines * (bytes >= 4096 ? 3 : 0.3), rowBytes >= 64, false);
+      if (rowBytes >= 4096) misses.add(count * 0.1, true, false);
     }
   }
   if (scattered) operations.add(6, row !== undefined, true);
   else operations.add(1, row !== undefined, true);
-  return { loads, operations, misses, accumulators, iterations, entries };
+  return { loads, operations, misses, live, iterations, entries };
 };
 
 /** Cycles of the tiles that cover the extents of the lane and of the row. */
@@ -212,8 +225,7 @@ const tileCycles = (work: Work, laneExtent: number, rowExtent: number, vectors: 
 
 const bodyCycles = (work: Work, r: number, v: number): number => {
   const [loads, operations] = [work.loads.of(r, v), work.operations.of(r, v)];
-  // Accumulators, the vectors beside them, a splat and a product have to fit into sixteen registers.
-  const registers = work.accumulators.of(r, v) + v + 2;
-  const spills = Math.max(0, registers - 15) * 2 * work.iterations;
-  return Math.max(loads / 2, operations / 4, (loads + operations + 3 * work.iterations) / 6) + spills / 2 + work.misses.of(r, v) + 4 * work.entries + 3 * r + 4;
+  const spilled = work.live.of(r, v) + 1 - registers;
+  const spills = spilled > 0 ? (6 + 2 * spilled) * work.iterations : 0;
+  return Math.max(loads / 2, operations / 4) + 0.5 * work.iterations + spills + work.misses.of(r, v) + 4 * work.entries + 3 * r + 4;
 };

@@ -28,7 +28,7 @@ export const schedule = (given: Program, options: ScheduleOptions = {}): Schedul
     const halo = original && halos.get(original);
     layouts.set(s, dense(s.shape, order, halo?.sides ?? s.shape.map(() => noHalo), halo?.fill ?? 0));
   }
-  return new Planner(program, regions, layouts, options.pick ?? best).plan();
+  return new Planner(program, regions, layouts, options.pick ?? best).plan(options.start ?? 0);
 };
 
 const regionsOf = (program: Program): readonly Region[] => program.stages.flatMap((stage) => stage.pieces.map((piece) => analyse(stage, piece)));
@@ -55,12 +55,12 @@ class Planner {
     private readonly pick: Pick,
   ) {}
 
-  plan(): Schedule {
+  plan(start: number): Schedule {
     const fixed = this.constantStages();
     const steps = this.program.stages
       .map((stage): Step => ({ name: stage.name, once: fixed.has(stage), kernels: [...this.haloKernels(stage), ...this.kernelsOf(stage)] }))
       .sort((a, b) => Number(b.once) - Number(a.once));
-    const { buffers, bytes } = this.placeAll(steps, fixed);
+    const { buffers, bytes } = this.placeAll(steps, fixed, start);
     for (const [source, view] of this.views) {
       const b = buffers.get(source)!;
       buffers.set(view, { ...b, source: view, layout: { strides: [1], origin: 0, halo: [{ low: Infinity, high: Infinity }], fill: 0, size: b.layout.size } });
@@ -156,9 +156,8 @@ class Planner {
   }
 
   /** What stays comes first; then what has a lifetime. Inputs live until their last reader, outputs to the end. */
-  private placeAll(steps: readonly Step[], fixed: ReadonlySet<Source>): { buffers: Map<Source, Buffer>; bytes: number } {
+  private placeAll(steps: readonly Step[], fixed: ReadonlySet<Source>, start: number): { buffers: Map<Source, Buffer>; bytes: number } {
     const buffers = new Map<Source, Buffer>();
-    let start = 0;
     const alive: { source: Source; span: Span }[] = [];
     const outputs = new Set(this.program.outputs.map((o) => o.source));
     const original = new Map([...this.views].map(([s, v]) => [v, s]));

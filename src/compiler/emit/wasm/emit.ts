@@ -4,6 +4,7 @@ import type { Program } from "../../ir.js";
 import { pack } from "../../schedule/pack.js";
 import type { ScheduleOptions } from "../../schedule/choose.js";
 import { schedule } from "../../schedule/schedule.js";
+import { reserved } from "./indices.js";
 import { emitKernel, itemsOf } from "./kernel.js";
 import { encodeModule, type Imported, type Kernel as Encoded } from "./module.js";
 
@@ -13,7 +14,7 @@ const slack = 64;
 
 /** Compiles a program that has been through the passes to a plan. @throws wasm-memory when it needs more than 4 GiB. */
 export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmPlan => {
-  const planned = schedule(program, options);
+  const planned = schedule(program, { ...options, start: reserved });
   const pages = Math.max(1, Math.ceil((planned.bytes + slack) / page));
   if (pages > 65536)
     throw new IndexicalError("wasm-memory", `the program needs ${planned.bytes} bytes at its peak; WebAssembly has ${65536 * page}`, {

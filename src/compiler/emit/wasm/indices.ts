@@ -1,9 +1,12 @@
-import { interval, subtract, integer, IndexicalError, type Affine, type Term, type Variable } from "../../../dsl/index.js";
+import { interval, modulo, subtract, integer, IndexicalError, type Affine, type Term, type Variable } from "../../../dsl/index.js";
 import type { Value } from "../../ir.js";
 import { usesData } from "../../schedule/values.js";
 import { variablesOf } from "../../values.js";
 import { Code, f64, i32 } from "./encoder.js";
 import { pushBound, type Routine, type Scope } from "./scope.js";
+
+/** Bytes at the start of the memory that hold nothing, so that no address is below an offset that is smaller than this. */
+export const reserved = 65536;
 
 /** Writes the float64 value of something on the stack of the current scope. */
 export type PushNumber = (v: Value) => void;
@@ -84,7 +87,7 @@ export class Indices {
     const { low } = interval(subtract(a, integer(a.constant)));
     // An access can't wrap: what is on the stack must not be negative.
     const least = Math.min(0, low);
-    const [base, offset] = a.constant + least >= 0 ? [-least, a.constant + least] : [a.constant, 0];
+    const [base, offset] = a.constant + least >= 0 ? [-least, a.constant + least] : [Math.floor(a.constant / reserved) * reserved, modulo(a.constant, reserved)];
     if (a.terms.length === 0) code.i32Const(base);
     else code.get(this.local(a, base));
     return offset;
