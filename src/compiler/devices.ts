@@ -1,8 +1,8 @@
 import { IndexicalError } from "../dsl/index.js";
 import { suggest } from "../dsl/suggest.js";
 import type { Executable } from "../runtime/backend.js";
-import { createGpujs, modes, probeGpujs, type GpujsMode } from "../runtime/gpujs/index.js";
-import { createWasm } from "../runtime/wasm/index.js";
+import { createGpujs, modes, probeMode, type GpujsMode } from "../runtime/gpujs/index.js";
+import { createWasm, probeWasm } from "../runtime/wasm/index.js";
 import { createWebgpu, limitsOf, probeWebgpu, sharedDevice } from "../runtime/webgpu/index.js";
 import { emitGpujs } from "./emit/gpujs/index.js";
 import { emitWasm } from "./emit/wasm/emit.js";
@@ -43,10 +43,7 @@ export interface Device {
 const gpujs = (mode: GpujsMode): Device => ({
   name: `gpujs:${mode}`,
   describe: `gpu.js kernels in mode ${mode}`,
-  probe: async () => {
-    const found = (await probeGpujs()).find((p) => p.mode === mode);
-    return found ?? { works: false, reason: `gpu.js has no mode ${mode}` };
-  },
+  probe: () => probeMode(mode),
   create: async (_traced, program, { gpu }) => createGpujs(emitGpujs(program()), gpu ? { mode, device: gpu } : { mode }),
   kernels: (program) => emitGpujs(program).steps.map(({ name, source }) => ({ name, device: `gpujs:${mode}`, source })),
 });
@@ -56,10 +53,7 @@ export const devices: readonly Device[] = [
   {
     name: "wasm",
     describe: "own WebAssembly SIMD, threads over one shared memory",
-    probe: async () =>
-      typeof WebAssembly === "object"
-        ? { works: true, reason: typeof SharedArrayBuffer === "function" ? "WebAssembly with shared memory" : "WebAssembly in one thread: there is no SharedArrayBuffer" }
-        : { works: false, reason: "there is no WebAssembly here" },
+    probe: probeWasm,
     create: async (_traced, program, { threads, worker }) => createWasm(emitWasm(program()), { threads, worker }),
     kernels: (program) => emitWasm(program).steps.map((s) => ({ name: s.name, device: "wasm", source: s.kernels.map((k) => k.name).join("\n") })),
   },
@@ -87,7 +81,7 @@ export const devices: readonly Device[] = [
 ];
 
 /** What `device: "auto"` tries, in order; software that plays a GPU is slower than WebAssembly. */
-const automatic = ["webgpu", "wasm", "gpujs:webgpu", "gpujs:webgl2", "gpujs:webasm", "gpujs:cpu"];
+const automatic = ["webgpu", "wasm", "webgpu", "gpujs:webgpu", "gpujs:webgl2", "gpujs:webasm", "gpujs:cpu"];
 
 /** The device of a name; `auto` and `gpujs` are resolved by trying. @throws device-unknown, device-none. */
 export const findDevice = async (name: string): Promise<{ readonly device: Device; readonly why: string }> => {
@@ -97,10 +91,10 @@ export const findDevice = async (name: string): Promise<{ readonly device: Devic
   const names = ["auto", "gpujs", ...devices.map((d) => d.name)];
   if (!candidates) throw new IndexicalError("device-unknown", `there is no device ${name}`, { remedy: `Devices are ${names.join(", ")}.${suggest(name, names)}` });
   const tried: string[] = [];
-  for (const candidate of candidates) {
+  for (const [k, candidate] of candidates.entries()) {
     const device = devices.find((d) => d.name === candidate)!;
     const { works, reason, software } = await device.probe();
-    if (works && !(software && name === "auto")) return { device, why: [...tried, `${candidate}: ${reason}`].join("; ") };
+    if (works && !(software && k < candidates.indexOf("wasm"))) return { device, why: [...tried, `${candidate}: ${reason}`].join("; ") };
     tried.push(`${candidate}: ${reason}`);
   }
   throw new IndexicalError("device-none", `no device of ${name} works here: ${tried.join("; ")}`, { remedy: 'Use device: "reference", or run indexical doctor.' });

@@ -1,4 +1,5 @@
 import { IndexicalError } from "../../dsl/errors.js";
+import { probeWasm } from "../wasm/probe.js";
 import { findGPU } from "../webgpu/adapter.js";
 import { loadLibrary, type InnerKernel, type Library } from "./library.js";
 import { sharedWebgl } from "./webgl.js";
@@ -57,10 +58,17 @@ export const checkMode = async (mode: GpujsMode, library: Library, device?: GPUD
     case "headlessgl":
       if (!library.HeadlessGLKernel.isSupported) throw refusal(mode, "the package gl is not installed or found no display", "Build it with npm install gl (it needs the X11 and GL headers), or use the mode webasm.");
       return "headless-gl";
-    case "webasm":
-      if (typeof WebAssembly !== "object") throw refusal(mode, "WebAssembly is not available", "Use the mode cpu.");
+    case "webasm": {
+      const { works, reason } = await probeWasm();
+      if (!works) throw refusal(mode, reason, "Use another mode.");
       return typeof SharedArrayBuffer === "undefined" ? "WebAssembly SIMD, one thread" : "WebAssembly SIMD, with threads";
+    }
     case "cpu":
+      try {
+        new Function("");
+      } catch (cause) {
+        throw refusal(mode, "the page's content security policy forbids code from text: its script-src lacks 'unsafe-eval'", "Use another mode.", cause);
+      }
       return "JavaScript";
   }
 };
@@ -72,24 +80,23 @@ const rendererOf = (gl: WebGL2RenderingContext): string => {
 
 const softwareAdapter = /swiftshader|llvmpipe|lavapipe|software|basic render/i;
 
+/** Whether a mode works here. */
+export const probeMode = async (mode: GpujsMode): Promise<Probe> => {
+  try {
+    const library = await loadLibrary();
+    const reason = await checkMode(mode, library);
+    await tryOut(mode, library);
+    return { mode, works: true, reason };
+  } catch (error) {
+    return { mode, works: false, reason: (error as Error).message };
+  }
+};
+
 /** What works here, best first; software adapters come after WebAssembly, which is faster. */
 export const probeGpujs = async (): Promise<Probe[]> => {
-  let library: Library;
-  try {
-    library = await loadLibrary();
-  } catch (error) {
-    return modes.map((mode) => ({ mode, works: false, reason: `gpu.js can't be loaded: ${(error as Error).message}` }));
-  }
   const probes: Probe[] = [];
-  for (const mode of modes) {
-    try {
-      const reason = await checkMode(mode, library);
-      await tryOut(mode, library);
-      probes.push({ mode, works: true, reason });
-    } catch (error) {
-      probes.push({ mode, works: false, reason: (error as Error).message });
-    }
-  }
+  // One after the other: they would disturb each other's `navigator`.
+  for (const mode of modes) probes.push(await probeMode(mode));
   const rank = (p: Probe): number => (!p.works ? 3 : p.mode === "cpu" ? 2 : softwareAdapter.test(p.reason) ? 1.5 : p.mode === "webasm" ? 1 : 0);
   return probes.sort((a, b) => rank(a) - rank(b));
 };

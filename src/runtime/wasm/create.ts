@@ -2,6 +2,7 @@ import { IndexicalError } from "../../dsl/errors.js";
 import type { Executable, NumberArray, Result, RunOptions } from "../backend.js";
 import type { WasmPlan } from "./plan.js";
 import { canShare, cores, disposed } from "./pool.js";
+import { probeWasm } from "./probe.js";
 import { startRunner, type Runner } from "./runners.js";
 
 export interface WasmOptions {
@@ -21,9 +22,11 @@ export interface WasmExecutable extends Executable {
 /**
  * Loads a plan: makes its memory, compiles its module, starts its threads. Where threads can't be had, the plan runs in
  * the calling thread, and `note` says why.
- * @throws device-memory
+ * @throws device-unavailable, device-memory
  */
 export const createWasm = async (plan: WasmPlan, options: WasmOptions = {}): Promise<WasmExecutable> => {
+  const { works, reason } = await probeWasm();
+  if (!works) throw new IndexicalError("device-unavailable", `the device wasm can't run: ${reason}`, { remedy: "Use another device, or allow it." });
   const threads = Math.max(1, Math.floor(options.threads ?? (await cores())));
   const shared = threads > 1 && canShare();
   const memory = allocate(plan, shared);

@@ -14,6 +14,9 @@ export const canShare = (): boolean => typeof SharedArrayBuffer === "function" &
 
 export const disposed = (): IndexicalError => new IndexicalError("disposed", "the executable was disposed of", { remedy: "Compile the program again." });
 
+const lost = (why: string): IndexicalError =>
+  new IndexicalError("device-lost", `a thread of the device wasm ended: ${why}`, { remedy: "Compile the program again." });
+
 /** What a kernel that trapped makes of its run. */
 export const trapped = (step: string, what: string, cause?: unknown): IndexicalError =>
   new IndexicalError("device-failed", `WebAssembly failed at ${step}: ${what}`, { cause, remedy: "Try another device, and please report it." });
@@ -21,6 +24,7 @@ export const trapped = (step: string, what: string, cause?: unknown): IndexicalE
 /** Worker threads over one shared memory, which run the steps of a plan together. */
 export class Pool {
   private readonly state: Int32Array;
+  private started = false;
   /** Why nothing runs any more. */
   private ended: Error | undefined;
   /** Of the order under way. */
@@ -37,7 +41,7 @@ export class Pool {
       port.listen(
         (reply) => this.receive(reply),
         // The others may wait for it at a barrier, for ever: they go as well.
-        (why) => this.close(new IndexicalError("device-lost", `a thread of the device wasm ended: ${why}`, { remedy: "Compile the program again." })),
+        (why) => this.close(this.started ? lost(why) : new Error(why)),
       );
   }
 
@@ -55,6 +59,7 @@ export class Pool {
     const pool = new Pool(ports, block, new Float64Array(times), shared);
     try {
       await pool.ask({ ...shared, control: block, times, threads });
+      pool.started = true;
     } catch (error) {
       pool.close();
       throw error;
