@@ -4,13 +4,18 @@ import { emitGpujs } from "../../src/compiler/emit/gpujs/index.js";
 import { createGpujs } from "../../src/runtime/gpujs/index.js";
 import { randomProgram } from "../support/arbitrary.js";
 import { bitCases, exactCases, randomConv } from "../support/cases.js";
-import { expectExact } from "../support/gpujs.js";
+import { expectClose, functionCases, uniformCases } from "../support/functions.js";
+import { expectExact, runGpujs } from "../support/gpujs.js";
 
 const forms = ["auto", "plain", "tiled"] as const;
 
 describe("gpujs:webgpu gives what the interpreter gives, bit for bit:", () => {
   it.each([...exactCases(), ...bitCases()])("$name", async ({ program, inputs }) => {
     for (const form of forms) await expectExact(program, inputs, "webgpu", { form });
+  });
+
+  it.each(uniformCases())("$name", async ({ program, inputs }) => {
+    await expectExact(program, inputs, "webgpu");
   });
 
   it("random programs", async () => {
@@ -29,6 +34,12 @@ describe("gpujs:webgpu gives what the interpreter gives, bit for bit:", () => {
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe("functions on gpujs:webgpu are right to what WGSL promises:", () => {
+  it.each(functionCases())("$name", async (c) => {
+    expectClose(c, await runGpujs(c.program, c.inputs, "webgpu"), "shading");
   });
 });
 

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { emitGpujs } from "../../../src/compiler/emit/gpujs/index.js";
 import { randomProgram } from "../../support/arbitrary.js";
 import { bitCases, exactCases, randomConv, threePieces } from "../../support/cases.js";
-import { expectExact } from "../../support/gpujs.js";
+import { expectClose, functionCases, uniformCases } from "../../support/functions.js";
+import { expectExact, runGpujs } from "../../support/gpujs.js";
 import { ir } from "../../support/interpret.js";
 import { convStage } from "../../support/networks.js";
 
@@ -13,6 +14,10 @@ const forms = ["auto", "plain", "tiled"] as const;
 describe.each(modes)("gpujs:%s gives what the interpreter gives, bit for bit:", (mode) => {
   it.each([...exactCases(), ...bitCases()])("$name", async ({ program, inputs }) => {
     for (const form of forms) await expectExact(program, inputs, mode, { form });
+  });
+
+  it.each(uniformCases())("$name", async ({ program, inputs }) => {
+    await expectExact(program, inputs, mode);
   });
 
   it("random programs", async () => {
@@ -31,6 +36,12 @@ describe.each(modes)("gpujs:%s gives what the interpreter gives, bit for bit:", 
       }),
       { numRuns: 40 },
     );
+  });
+});
+
+describe.each(modes)("functions on gpujs:%s are right to a few units in the last place:", (mode) => {
+  it.each(functionCases())("$name", async (c) => {
+    expectClose(c, await runGpujs(c.program, c.inputs, mode));
   });
 });
 

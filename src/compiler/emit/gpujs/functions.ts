@@ -12,6 +12,9 @@ export interface FunctionHost {
 const call = (f: string, ...args: readonly Text[]): Text => atom(`Math.${f}(${args.map((a) => a.text).join(", ")})`);
 const pick = (test: string, then: Text, otherwise: Text): Text => atom(`(${test} ? ${tight(then)} : ${tight(otherwise)})`);
 
+/** True for Infinity alone. */
+const infinite = (size: Text): string => `${size.text} > 3.4028234663852886e38`;
+
 /** c[0] + x * (c[1] + x * (...)) */
 const polynomial = (h: FunctionHost, x: Text, coefficients: readonly number[]): Text =>
   coefficients
@@ -66,7 +69,7 @@ export const unaryText = (h: FunctionHost, op: UnaryOp, a: Text): Text => {
       const size = h.keep(call("abs", x));
       const root = h.keep(call("pow", size, h.number(1 / 3)));
       // One step of Newton repairs the power, which shading languages only give roughly.
-      const better = h.keep(pick(`${size.text} > 1e-30 && ${size.text} < 1e30`, atom(`(${root.text} - (${root.text} * ${root.text} * ${root.text} - ${size.text}) / (3 * ${root.text} * ${root.text}))`), root));
+      const better = h.keep(pick(`${size.text} > 1e-36 && ${size.text} < 1e36`, atom(`(${root.text} - (${root.text} * ${root.text} * ${root.text} - ${size.text}) / (3 * ${root.text} * ${root.text}))`), pick(`${size.text} > 0`, root, size)));
       return pick(`${x.text} < 0`, atom(`(-${better.text})`), better);
     }
     case "expm1": {
@@ -150,7 +153,8 @@ export const binaryText = (h: FunctionHost, op: BinaryOp, a: Text, b: Text, know
       const [x, y] = [h.keep(call("abs", a)), h.keep(call("abs", b))];
       const large = h.keep(call("max", x, y));
       const ratio = h.keep(atom(`(Math.min(${x.text}, ${y.text}) / ${large.text})`));
-      return pick(`${large.text} > 0`, productText(large, "*", call("sqrt", atom(`1 + ${ratio.text} * ${ratio.text}`))), large);
+      const length = pick(`${large.text} > 0`, productText(large, "*", call("sqrt", atom(`1 + ${ratio.text} * ${ratio.text}`))), large);
+      return pick(`${infinite(x)} || ${infinite(y)}`, h.number(Infinity), length);
     }
   }
 };
@@ -181,8 +185,11 @@ const wholePower = (h: FunctionHost, a: Text, n: number): Text => {
 /** JavaScript's power: a negative base has one for whole exponents. */
 const powerText = (h: FunctionHost, a: Text, b: Text): Text => {
   const [x, y] = [h.keep(a), h.keep(b)];
-  const size = h.keep(call("pow", call("abs", x), y));
+  const base = h.keep(call("abs", x));
+  const power = h.keep(call("pow", base, y));
+  // Shading languages make powers from logarithms, and that of 0 may be just a large number.
+  const size = h.keep(pick(`${base.text} === 0`, pick(`${y.text} > 0`, atom("0"), pick(`${y.text} < 0`, h.number(Infinity), power)), power));
   const whole = h.keep(call("floor", y));
   const odd = `${whole.text} - 2 * Math.floor(${whole.text} / 2) > 0.5`;
-  return pick(`${x.text} < 0`, pick(`${whole.text} === ${y.text}`, pick(odd, atom(`(-${size.text})`), size), h.number(NaN)), size);
+  return pick(`${x.text} < 0`, pick(`${whole.text} === ${y.text}`, pick(odd, atom(`(-${size.text})`), size), pick(infinite(base), size, h.number(NaN))), size);
 };

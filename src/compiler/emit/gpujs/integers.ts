@@ -208,14 +208,22 @@ export class Integers {
     return value.op === "mul" ? productText(a, "*", b) : sumText(a, value.op === "add" ? "+" : "-", b);
   }
 
-  /** An integer value for work on bits: exact where it is made of indices. */
+  /** What JavaScript's `value | 0` is. */
   bits(value: Value, env: Env): string {
-    const exact = this.exact(value, env);
-    if (exact) return this.named("b", this.host.block, `bits ${this.host.keys.id(value, env)}`, () => exact);
-    return this.named("b", this.host.block, `bits ${this.host.keys.id(value, env)}`, () => {
-      const f = this.host.fresh("f");
-      this.host.line(`const ${f} = ${this.host.float(value, env)};`);
-      return atom(`(${f} >> 0)`);
+    if (value.kind === "constant") return literal(value.value | 0).text;
+    const { host } = this;
+    return this.named("b", host.block, `bits ${host.keys.id(value, env)}`, () => {
+      const exact = this.exact(value, env);
+      if (exact) return exact;
+      const [f, whole, rest, kept] = ["f", "f", "f", "f"].map((wish) => host.fresh(wish)) as [string, string, string, string];
+      host.line(`const ${f} = ${host.float(value, env)};`);
+      host.line(`const ${whole} = (${f} < 0 ? Math.ceil(${f}) : Math.floor(${f}));`);
+      // Beyond 32 bits, all of this is exact: the numbers are multiples of a power of two.
+      host.line(`const ${rest} = ${whole} - Math.floor(${whole} / 4294967296) * 4294967296;`);
+      host.line(`let ${kept} = 0;`);
+      host.line(`if (Math.abs(${whole}) < 2147483648) { ${kept} = ${whole}; }`);
+      host.line(`else { if (${rest} >= 2147483648) { ${kept} = ${rest} - 4294967296; } else { if (${rest} >= 0) { ${kept} = ${rest}; } } }`);
+      return atom(`(${kept} >> 0)`);
     });
   }
 
