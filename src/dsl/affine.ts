@@ -52,6 +52,9 @@ const atomAffine = (atom: Atom): Affine => make(0, [{ coefficient: 1, atom }]);
 
 export const indexOf = (v: Variable): Affine => atomAffine({ kind: "variable", key: `v${String(v.id).padStart(7, "0")}`, variable: v });
 
+/** Where integers made from data end, either way: beyond any extent, and small enough that sums of a few stay exact. */
+export const farthest = 2 ** 50;
+
 /** An integer that is only known when the program runs; `key` identifies equal expressions. */
 export const dataIndex = (key: string, value: unknown, low = -Infinity, high = Infinity): Affine =>
   low === high ? integer(low) : atomAffine({ kind: "data", key: `d(${key})`, value, low, high });

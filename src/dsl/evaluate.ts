@@ -1,4 +1,4 @@
-import type { Affine, Atom } from "./affine.js";
+import { farthest, type Affine, type Atom } from "./affine.js";
 import { comparisons, float64, floatFunction, type Arithmetic } from "./arithmetic.js";
 import { IndexicalError } from "./errors.js";
 import { treeSize, visitExpr, type Expr, type TensorNode } from "./expr.js";
@@ -444,9 +444,6 @@ const keepLast = (run: Run, slots: readonly number[]): Run => {
     return (value = run(env));
   };
 };
-
-/** Where integers made from data end: beyond any extent, and small enough that sums of a few stay exact. */
-const farthest = 2 ** 50;
 
 const flatIndex = (shape: readonly number[], indices: readonly number[]): number => indices.reduce((flat, i, axis) => flat * shape[axis]! + i, 0);
 

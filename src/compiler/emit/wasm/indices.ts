@@ -1,4 +1,4 @@
-import { interval, modulo, subtract, integer, IndexicalError, type Affine, type Term, type Variable } from "../../../dsl/index.js";
+import { farthest, interval, modulo, subtract, integer, IndexicalError, type Affine, type Term, type Variable } from "../../../dsl/index.js";
 import type { Value } from "../../ir.js";
 import { usesData } from "../../schedule/values.js";
 import { variablesOf } from "../../values.js";
@@ -71,6 +71,7 @@ export class Indices {
           this.number(atom.value as Value);
           const x = this.routine.local(f64);
           code.tee(x).f64Const(atom.low).get(x).get(x).op("f64.eq").op("select");
+          code.f64Const(-farthest).op("f64.max").f64Const(farthest).op("f64.min");
         }
       }
       if (coefficient !== 1) code.f64Const(coefficient).op("f64.mul");

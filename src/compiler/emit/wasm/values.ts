@@ -157,9 +157,8 @@ export class Values {
     const { code } = this.routine;
     code.i32x4Const(0, 0, 0, 0);
     this.lanes.forEach((at, l) => {
-      const select = at.value({ kind: "select", condition: c, then: zero, otherwise: zero });
       code.i32Const(0);
-      if (select.kind === "select") this.condition(select.condition);
+      this.condition(at.condition(c));
       code.op("i32.sub").replaceI32(l);
     });
   }
@@ -393,4 +392,3 @@ export class Values {
   }
 }
 
-const zero: Value = { kind: "constant", value: 0 };
