@@ -16,6 +16,8 @@ const make = (above: bigint, below: bigint): Rational => {
 
 /** The number that a finite decimal literal spells: 0.1 is 1/10, not the double next to it. */
 export const spelled = (n: number): Rational => {
+  // Shortest digits of a large integer are rounded: it is itself.
+  if (Number.isInteger(n) && Math.abs(n) < 1e21) return make(BigInt(n), 1n);
   const [mantissa, exponent = "0"] = String(n).split("e") as [string, string?];
   const [whole, fraction = ""] = mantissa.split(".") as [string, string?];
   const digits = BigInt(`${whole}${fraction}`);
