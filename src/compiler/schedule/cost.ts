@@ -70,7 +70,11 @@ export const orderLoops = (loops: readonly Variable[], accesses: readonly Access
     const stride = widest ? Math.abs(strideOf(widest, v, orders)) : 0;
     return Number.isNaN(stride) ? Infinity : stride;
   };
-  return [...loops].sort((v, w) => reach(w) - reach(v));
+  const sorted = [...loops].sort((v, w) => reach(w) - reach(v));
+  // Entering the innermost loop costs: it had better be a long one, of those that stay near.
+  const near = sorted.filter((v) => reach(v) <= 1024);
+  const longest = near.reduce<Variable | undefined>((a, b) => (a && extentOf(a) > extentOf(b) ? a : b), undefined);
+  return longest ? [...sorted.filter((v) => v !== longest), longest] : sorted;
 };
 
 /** The best way to compute a region with sources stored in these orders. */
@@ -111,7 +115,9 @@ const forEachTile = (region: Region, orders: Orders, visit: (c: Choice) => void)
         if ((row === undefined) !== (rows === 1)) continue;
         if ((vectors > 1 && extentOf(lane) <= lanes * (vectors - 1)) || (row && rows > extentOf(row))) continue;
         const cycles = tileCycles(work, extentOf(lane), row ? extentOf(row) : 1, vectors, rows) * (outputs / extentOf(lane) / (row ? extentOf(row) : 1));
-        visit({ tile: { lane, vectors, row, rows }, cycles });
+        // Of equals, the tile along the innermost indices.
+        const far = axes.length - 1 - d + (row ? axes.length - 1 - axes.indexOf(row) : 0);
+        visit({ tile: { lane, vectors, row, rows }, cycles: cycles * (1 + 0.004 * far) });
       }
     }
   }
@@ -227,5 +233,5 @@ const bodyCycles = (work: Work, r: number, v: number): number => {
   const [loads, operations] = [work.loads.of(r, v), work.operations.of(r, v)];
   const spilled = work.live.of(r, v) + 1 - registers;
   const spills = spilled > 0 ? (6 + 2 * spilled) * work.iterations : 0;
-  return Math.max(loads / 2, operations / 4) + 0.5 * work.iterations + spills + work.misses.of(r, v) + 4 * work.entries + 3 * r + 4;
+  return Math.max(loads / 2, operations / 4) + 0.5 * work.iterations + spills + work.misses.of(r, v) + 7 * work.entries + 3 * r + 4;
 };

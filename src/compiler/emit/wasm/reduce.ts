@@ -74,6 +74,7 @@ class Nest {
     const shared = conjuncts(family[0]!.where).filter(
       (c) => loops.length > 0 && !this.values.varies(variablesOfCondition(c)) && family.every((r) => conjuncts(r.where).some((d) => conditionKey(d) === conditionKey(c))),
     );
+    const own = family.map((r) => and(...conjuncts(r.where).filter((c) => !shared.some((d) => conditionKey(d) === conditionKey(c)))));
     const pending = new Set(shared);
     const closed = new Set(loops);
     for (const v of loops) {
@@ -87,10 +88,7 @@ class Nest {
         routine.scope.facts.add(conditionKey(c));
       }
     }
-    family.forEach((r, i) => {
-      const own = conjuncts(r.where).filter((c) => !shared.some((d) => conditionKey(d) === conditionKey(c)));
-      this.step(r, and(...own), accumulators[i]!);
-    });
+    family.forEach((r, i) => this.step(r, own[i]!, accumulators[i]!));
     for (let i = 0; i < loops.length; i++) routine.close();
     family.forEach((r, i) => home.memo.set(keyOf(r, wide), this.end(accumulators[i]!)));
   }
