@@ -10,6 +10,8 @@ import { emitWebgpu } from "./emit/webgpu/index.js";
 import { proveReads } from "./infer.js";
 import type { Program } from "./ir.js";
 import { lower } from "./lower.js";
+import { printStep } from "./schedule/print.js";
+import { schedule } from "./schedule/schedule.js";
 import { runPasses } from "./passes.js";
 import { createReference } from "./reference.js";
 import type { Traced } from "./trace.js";
@@ -55,7 +57,10 @@ export const devices: readonly Device[] = [
     describe: "own WebAssembly SIMD, threads over one shared memory",
     probe: probeWasm,
     create: async (_traced, program, { threads, worker }) => createWasm(emitWasm(program()), { threads, worker }),
-    kernels: (program) => emitWasm(program).steps.map((s) => ({ name: s.name, device: "wasm", source: s.kernels.map((k) => k.name).join("\n") })),
+    kernels: (program) => {
+      const planned = schedule(program);
+      return planned.steps.map((step) => ({ name: step.name, device: "wasm", source: printStep(step, planned) }));
+    },
   },
   {
     name: "webgpu",

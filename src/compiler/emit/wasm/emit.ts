@@ -16,10 +16,14 @@ const slack = 64;
 export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmPlan => {
   const planned = schedule(program, { ...options, start: reserved });
   const pages = Math.max(1, Math.ceil((planned.bytes + slack) / page));
-  if (pages > 65536)
-    throw new IndexicalError("wasm-memory", `the program needs ${planned.bytes} bytes at its peak; WebAssembly has ${65536 * page}`, {
-      remedy: "Compile it for a smaller shape, or run it in parts.",
-    });
+  if (pages > 65536) {
+    const largest = [...planned.buffers.values()].sort((a, b) => b.layout.size - a.layout.size).slice(0, 3);
+    throw new IndexicalError(
+      "wasm-memory",
+      `the program needs ${planned.bytes} bytes at its peak; WebAssembly has ${65536 * page}. The largest tensors are ${largest.map((b) => `${b.name} [${b.source.shape.join(", ")}] with ${4 * b.layout.size} bytes`).join(", ")}`,
+      { remedy: "Compile it for a smaller shape and run it on parts of the volume, with fewer channels where these tensors are made, or on a GPU." },
+    );
+  }
   const imports: Imported[] = [];
   const imported = (name: string, arity: number): number => {
     const known = imports.findIndex((f) => f.name === name);
