@@ -24,10 +24,22 @@ const softwareGpu = () => {
   return { VK_ICD_FILENAMES: icd, XDG_RUNTIME_DIR, LD_LIBRARY_PATH: [chromium, LD_LIBRARY_PATH].filter(Boolean).join(":") };
 };
 
+/** The program that runs now leads a group of its own, with whatever it starts. */
+let current;
+const stop = () => {
+  if (current?.exitCode === null && current.signalCode === null) process.kill(-current.pid, "SIGKILL");
+};
+for (const signal of ["SIGINT", "SIGTERM"])
+  process.on(signal, () => {
+    stop();
+    process.exit(1);
+  });
+
 /** Runs a program of Node's; what it printed and how it ended. Past the limit it is stopped and has failed. */
 const node = (args, { env = {}, cwd = root, limit = minutes(5) } = {}) =>
   new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    current = child;
     let output = "";
     let stdout = "";
     child.stdout.on("data", (chunk) => ((stdout += chunk), (output += chunk)));
@@ -35,7 +47,7 @@ const node = (args, { env = {}, cwd = root, limit = minutes(5) } = {}) =>
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      child.kill("SIGKILL");
+      stop();
     }, limit);
     child.on("close", (status) => {
       clearTimeout(timer);
@@ -111,7 +123,7 @@ const steps = [
   { name: "typecheck", run: async () => one(await node([bin("typescript", "bin/tsc"), "-p", "tsconfig.json"])) },
   { name: "lint", run: async () => one(await node([bin("oxlint", "bin/oxlint"), "src", "test", "examples", "bench", "scripts"])) },
   { name: "docs", run: async () => one(await node(["scripts/docs.mjs", "--check"])) },
-  { name: "unit", run: vitest("unit", { limit: minutes(10) }) },
+  { name: "unit", run: vitest("unit", { limit: minutes(12) }) },
   { name: "goldens reference", run: goldens("reference") },
   { name: "goldens wasm", run: goldens("wasm") },
   { name: "goldens gpujs:webasm", run: goldens("gpujs:webasm") },

@@ -4,7 +4,6 @@ import { pathToFileURL } from "node:url";
 import { type ProgramFunction } from "../compiler/index.js";
 import { describe, isTensor } from "../dsl/index.js";
 import { suggest } from "../dsl/suggest.js";
-import { installHooks } from "../hooks.js";
 import { misused } from "./usage.js";
 
 /** A program that was named on the command line. */
@@ -18,6 +17,14 @@ const extensions = new Set([".ts", ".mts", ".js", ".mjs", ".tsx", ".jsx"]);
 
 let hooked = false;
 
+/** Loads the TypeScript compiler, so it waits until a file is there to be compiled. */
+const hook = async (): Promise<void> => {
+  if (hooked) return;
+  hooked = true;
+  const { installHooks } = await import("../hooks.js");
+  installHooks({ ownCopy: true });
+};
+
 /**
  * The program of `FILE#EXPORT`; without `#EXPORT` the only function that the file exports.
  * The file may lie anywhere, and gets this installation of `indexical`.
@@ -25,8 +32,7 @@ let hooked = false;
  */
 export const loadProgram = async (target: string): Promise<Program> => {
   const { path, wanted } = parse(target);
-  if (!hooked) installHooks({ ownCopy: true });
-  hooked = true;
+  await hook();
   const exported = (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
   const functions = Object.keys(exported).filter((name) => isProgram(exported[name]));
   const name = wanted ?? (functions.length === 1 ? functions[0]! : chooseOne(target, functions));

@@ -97,7 +97,7 @@ describe("programs", () => {
     ["none.ts", /there is no file none\.ts \[cli-file\]/],
     ["nett.ts", /there is no file nett\.ts \[cli-file\]\n {2}Did you mean net\.ts\?/],
     ["net.ts#blockSprase", /exports no blockSprase \[cli-export\]\n.*Did you mean blockSparse\?/],
-    ["net.ts#size", /size of .*net\.ts is number 3, not a program/],
+    ["net.ts#size", /size of .*net\.ts is the number 3, not a program/],
     ["net.ts#positional", /takes 2 arguments; a program takes one record of named tensors.*\n.*positional\(x, w\)/],
     ["net.ts", /net\.ts exports 6 functions \[cli-export\]\n {2}Say which: net\.ts#acs/],
     [".", /is a folder/],
