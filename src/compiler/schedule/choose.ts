@@ -3,7 +3,14 @@ import type { Program, Source } from "../ir.js";
 import { touched, type Region } from "./analysis.js";
 import { best, orderLoops, type Choice, type Order, type Orders, type Pick } from "./cost.js";
 
-export const natural = (source: Source): Order => source.shape.map((_, d) => d);
+const naturals = new WeakMap<Source, Order>();
+
+/** Row-major. */
+export const natural = (source: Source): Order => {
+  let order = naturals.get(source);
+  if (!order) naturals.set(source, (order = source.shape.map((_, d) => d)));
+  return order;
+};
 
 /** Whether two orders lay a source out in the same way: dimensions of one element stand anywhere. */
 export const sameOrder = ({ shape }: Source, a: Order, b: Order): boolean => {

@@ -43,15 +43,11 @@ const shapes: readonly (readonly [vectors: number, rows: number])[] = [
 /** Vector registers that engines leave for values. */
 const registers = 15;
 
-const strideCache = new Map<string, readonly number[]>();
+const strideCache = new WeakMap<Order, { readonly shape: readonly number[]; readonly strides: readonly number[] }>();
 const stridesOf = (shape: readonly number[], order: Order): readonly number[] => {
-  const key = `${shape.join()}/${order.join()}`;
-  let known = strideCache.get(key);
-  if (!known) {
-    if (strideCache.size > 5000) strideCache.clear();
-    strideCache.set(key, (known = dense(shape, order).strides));
-  }
-  return known;
+  let known = strideCache.get(order);
+  if (known?.shape !== shape) strideCache.set(order, (known = { shape, strides: dense(shape, order).strides }));
+  return known!.strides;
 };
 
 /** By how many elements the place of an access moves when `v` grows by one; NaN when not by a constant. */

@@ -5,7 +5,7 @@ import { analyse, type Region } from "./analysis.js";
 import { aligned, place, type Span } from "./arena.js";
 import { choose, natural, sameOrder, type ScheduleOptions } from "./choose.js";
 import { convert } from "./convert.js";
-import { best, orderLoops, type Pick } from "./cost.js";
+import { best, orderLoops, type Order, type Orders, type Pick } from "./cost.js";
 import { dropSingles, flattenReads, mergeOutputs, mergeReductions, withLoops } from "./flatten.js";
 import { explicitGuards } from "./guards.js";
 import { halosOf } from "./halo.js";
@@ -46,7 +46,12 @@ const storedSources = (program: Program): ReadonlySet<Source> => {
 
 class Planner {
   private readonly views = new Map<Source, Source>();
-  private readonly orders = (s: Source): readonly number[] => storageOrder(this.layouts.get(s)!, s);
+  private readonly known = new Map<Source, Order>();
+  private readonly orders: Orders = (s) => {
+    let order = this.known.get(s);
+    if (!order) this.known.set(s, (order = storageOrder(this.layouts.get(s)!, s)));
+    return order;
+  };
 
   constructor(
     private readonly program: Program,
@@ -192,7 +197,7 @@ const stepOf = (a: Affine, v: Variable): number => a.terms.find((t) => t.atom.ki
 
 const placeOf = (piece: Piece): readonly Affine[] => piece.axes.map((a) => add(scale(indexOf(a.variable), a.step), integer(a.start)));
 
-const storageOrder = (layout: Layout, s: Source): readonly number[] => natural(s).map((d) => d).sort((a, b) => layout.strides[b]! - layout.strides[a]! || a - b);
+const storageOrder = (layout: Layout, s: Source): Order => [...natural(s)].sort((a, b) => layout.strides[b]! - layout.strides[a]! || a - b);
 
 /** How many of the outer loops are shared out: enough iterations, each of some size. */
 const gridOf = (loops: readonly Variable[], cycles: number): number => {

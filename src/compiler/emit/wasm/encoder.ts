@@ -8,29 +8,41 @@ export type ValueType = typeof i32 | typeof f32 | typeof f64 | typeof v128;
 
 /** A growing list of bytes. Fragments are made apart and appended, so code can be written out of order. */
 export class Bytes {
-  readonly all: number[] = [];
+  private readonly parts: (number | Bytes)[] = [];
+  private fragments: Bytes[] | undefined;
 
   get length(): number {
-    return this.all.length;
+    return this.parts.length + (this.fragments?.reduce((n, f) => n + f.length - 1, 0) ?? 0);
+  }
+
+  /** Writes all bytes from `at` on and gives the place after them. */
+  copyTo(target: Uint8Array, at: number): number {
+    for (const p of this.parts) {
+      if (typeof p === "number") target[at++] = p;
+      else at = p.copyTo(target, at);
+    }
+    return at;
   }
 
   byte(...bytes: readonly number[]): this {
-    for (const b of bytes) this.all.push(b);
+    for (const b of bytes) this.parts.push(b);
     return this;
   }
 
+  /** Adds what `other` holds; nothing may be added to `other` afterwards. */
   append(other: Bytes): this {
-    for (const b of other.all) this.all.push(b);
+    this.parts.push(other);
+    (this.fragments ??= []).push(other);
     return this;
   }
 
   /** LEB128 of an integer in [0, 2^53). */
   unsigned(n: number): this {
     while (n >= 0x80) {
-      this.all.push((n % 0x80) + 0x80);
+      this.parts.push((n % 0x80) + 0x80);
       n = Math.floor(n / 0x80);
     }
-    this.all.push(n);
+    this.parts.push(n);
     return this;
   }
 
@@ -40,7 +52,7 @@ export class Bytes {
       const low = n & 0x7f;
       n >>= 7;
       const done = (n === 0 && !(low & 0x40)) || (n === -1 && (low & 0x40) !== 0);
-      this.all.push(done ? low : low | 0x80);
+      this.parts.push(done ? low : low | 0x80);
       if (done) return this;
     }
   }
@@ -51,13 +63,19 @@ export class Bytes {
   }
 
   f32(value: number): this {
-    return this.byte(...new Uint8Array(Float32Array.of(value).buffer));
+    scratch.setFloat32(0, value, true);
+    for (let i = 0; i < 4; i++) this.parts.push(scratch.getUint8(i));
+    return this;
   }
 
   f64(value: number): this {
-    return this.byte(...new Uint8Array(Float64Array.of(value).buffer));
+    scratch.setFloat64(0, value, true);
+    for (let i = 0; i < 8; i++) this.parts.push(scratch.getUint8(i));
+    return this;
   }
 }
+
+const scratch = new DataView(new ArrayBuffer(8));
 
 /** Instructions without an immediate. */
 export const plain = {

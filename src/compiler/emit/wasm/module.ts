@@ -52,7 +52,9 @@ export const encodeModule = (pages: number, imports: readonly Imported[], kernel
     .append(section(3, vectorOf(kernels.map(() => new Bytes().unsigned(0)))))
     .append(section(7, vectorOf(kernels.map((k, i) => new Bytes().name(k.name).byte(0).unsigned(imports.length + i)))))
     .append(section(10, vectorOf(kernels.map(encodeBody))));
-  return { bytes: Uint8Array.from(bytes.all), sharedFlag };
+  const all = new Uint8Array(bytes.length);
+  bytes.copyTo(all, 0);
+  return { bytes: all, sharedFlag };
 };
 
 const encodeBody = ({ locals, body }: Kernel): Bytes => {
