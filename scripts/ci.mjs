@@ -92,7 +92,7 @@ const examples = readdirSync(join(root, "examples"), { withFileTypes: true })
   .map((entry) => entry.name);
 
 /** The whole of `import "indexical"` in a page: minified, and compressed as a server would. */
-const budgets = { indexical: { minified: 900, compressed: 260 } };
+const budgets = { indexical: { minified: 1000, compressed: 280 } };
 
 const size = async () => {
   const { build } = await import("esbuild");

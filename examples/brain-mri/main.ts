@@ -57,7 +57,7 @@ const table = (title: string, rows: readonly VariantRow[]): void => {
     console.log(`${name.padEnd(5)}  ${String(parameters).padEnd(10)}  ${String(multiplyAdds).padEnd(13)}  ${share.padEnd(8)}  ${String(additions).padEnd(9)}  ${ms.toFixed(1)}`);
   }
 };
-const extent = 64;
+const extent = 96;
 bar?.start(8, 0, { label: "variants" });
 const first = await compareVariants(1, 5, extent, device, () => bar?.increment());
 const inner = await compareVariants(5, 5, extent, device, () => bar?.increment());
