@@ -52,10 +52,11 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
   // The biggest regions speak first.
   const free: Orders = (s) => orders.get(s) ?? natural(s);
   for (const region of [...regions].sort((a, b) => b.terms - a.terms)) {
-    const { order } = favourite(region, orders);
-    for (const [s, o] of order) {
+    for (const [s, o] of favourite(region, new Map()).order) wish(s, o);
+    for (const [s, o] of favourite(region, orders).order) {
       wish(s, o);
-      if (!orders.has(s)) orders.set(s, o);
+      // Who reads a stage has more to gain from its storage than who writes it.
+      if (s !== region.stage && !orders.has(s)) orders.set(s, o);
     }
   }
   for (const s of readers.keys()) {
