@@ -55,37 +55,45 @@ export const tiledKernel = (stage: Stage, tile: Tile, layoutOf: (source: Source)
 
 /** The four results of a thread; 0 where they lie outside all pieces. */
 const tiledPieces = (pieces: readonly TiledPiece[], tile: Tile, layout: Layout, positions: readonly Affine[], vector: Affine, body: Body): Text[] => {
-  const [blockAt, laneAt] = [positions[tile.block]!, positions[tile.lane]!];
   let results: string[] | undefined;
   for (const tiled of pieces) {
-    const write = (): readonly Text[] => {
-      const { piece, lanes, blocks, envs } = tiled;
-      body.define(lanes.variable, () => body.declare(lanes.variable.name, shift(laneAt, -4 * lanes.first)));
-      body.define(blocks.variable, () => body.declare(blocks.variable.name, shift(blockAt, -blocks.first)));
+    const { piece, lanes, blocks, envs } = tiled;
+    const guard = body.condition(tiledGuard(tiled, tile, layout, positions, vector), new Env());
+    if (guard === false) continue;
+    const write = (): { values: readonly Text[]; members: readonly (string | boolean)[] } => {
+      body.define(lanes.variable, () => body.declare(lanes.variable.name, shift(positions[tile.lane]!, -4 * lanes.first)));
+      body.define(blocks.variable, () => body.declare(blocks.variable.name, shift(positions[tile.block]!, -blocks.first)));
       piece.axes.forEach(({ variable: v, start }, axis) => {
         if (axis !== tile.lane && axis !== tile.block) body.define(v, () => body.declare(v.name, shift(positions[axis]!, -start)));
       });
-      return body.values(envs.map((env) => ({ value: piece.body, env })));
+      const values = body.values(envs.map((env) => ({ value: piece.body, env })));
+      return { values, members: envs.map((env) => body.condition(tiledMember(tiled, tile), env)) };
     };
-    const guard = body.condition(tiledGuard(tiled, tile, layout, positions, vector), new Env());
-    if (guard === false) continue;
-    const members = [0, 1, 2, 3].map((p) => body.condition(tiledMember(tiled, tile, blockAt, laneAt, p), new Env()));
-    if (guard === true && members.every((m) => m === true)) return [...write()];
-    if (!results) {
-      results = [0, 1, 2, 3].map(() => body.fresh("r"));
-      for (const r of results) body.line(`let ${r} = 0;`);
-    }
-    const targets = results;
-    const store = (): void => {
-      const values = write();
+    const store = (values: readonly Text[], members: readonly (string | boolean)[]): void => {
+      const targets = results!;
       for (const member of new Set(members)) {
         const assign = (): void => values.forEach((t, p) => void (members[p] === member && body.line(`${targets[p]} = ${t.text};`)));
         if (member === true) assign();
         else if (member !== false) body.branch(member, assign);
       }
     };
-    if (guard === true) store();
-    else body.branch(guard, store);
+    const start = (): void => {
+      if (results) return;
+      results = [0, 1, 2, 3].map(() => body.fresh("r"));
+      for (const r of results) body.line(`let ${r} = 0;`);
+    };
+    if (guard === true) {
+      const { values, members } = write();
+      if (members.every((m) => m === true)) return [...values];
+      start();
+      store(values, members);
+    } else {
+      start();
+      body.branch(guard, () => {
+        const { values, members } = write();
+        store(values, members);
+      });
+    }
   }
   return (results ?? ["0", "0", "0", "0"]).map((text) => ({ text, level: 0 }));
 };

@@ -1,4 +1,4 @@
-import { add, bareVariable, extentOf, indexOf, integer, scale, shift, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
+import { bareVariable, extentOf, indexOf, integer, scale, shift, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Layout } from "../../../runtime/gpujs/plan.js";
 import type { Condition, Piece, Read, Reduce, Stage } from "../../ir.js";
 import type { LoopChoice } from "./body.js";
@@ -72,17 +72,16 @@ export const tiledGuard = (tiled: TiledPiece, tile: Tile, layout: Layout, positi
   return { kind: "and", all: conditions };
 };
 
-/** When one of the thread's four results lies in the piece. */
-export const tiledMember = ({ piece }: TiledPiece, tile: Tile, blockAt: Affine, laneAt: Affine, p: number): Condition => {
-  const conditions: Condition[] = [];
-  for (const [axis, at] of [
-    [tile.block, add(scale(blockAt, 4), integer(p))],
-    [tile.lane, laneAt],
-  ] as const) {
-    const { start, variable: v } = piece.axes[axis]!;
-    conditions.push({ kind: "atLeast", of: shift(at, -start) }, { kind: "atLeast", of: subtract(integer(start + extentOf(v) - 1), at) });
-  }
-  return { kind: "and", all: conditions };
+/** When a result lies in the piece, and not only in the fours that the piece touches; in the indices of the piece. */
+export const tiledMember = ({ piece }: TiledPiece, tile: Tile): Condition => {
+  const inside = [tile.block, tile.lane].flatMap((axis): Condition[] => {
+    const { variable: v } = piece.axes[axis]!;
+    return [
+      { kind: "atLeast", of: indexOf(v) },
+      { kind: "atLeast", of: subtract(integer(extentOf(v) - 1), indexOf(v)) },
+    ];
+  });
+  return { kind: "and", all: inside };
 };
 
 /** How a tensor should lie that changes with the lanes and not with the four: lanes together, in the order of the loops. */
