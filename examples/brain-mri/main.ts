@@ -58,7 +58,7 @@ const table = (title: string, rows: readonly VariantRow[]): void => {
   }
 };
 const extent = 96;
-bar?.start(8, 0, { label: "variants" });
+bar?.start(12, 0, { label: "variants" });
 const first = await compareVariants(1, 5, extent, device, () => bar?.increment());
 const inner = await compareVariants(5, 5, extent, device, () => bar?.increment());
 bar?.stop();

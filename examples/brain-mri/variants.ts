@@ -22,27 +22,29 @@ export interface VariantRow {
 
 const median = (times: readonly number[]): number => [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)];
 
-/** Costs and times of a 3 x 3 (x 3) layer on a cube. @param done called after each variant */
+/** Costs and times of a 3 x 3 (x 3) layer on a cube. The variants take turns, so that a busy moment of the machine hits them all. @param done called after each round */
 export const compareVariants = async (inChannels: number, outChannels: number, extent: number, device: string, done: () => void): Promise<VariantRow[]> => {
-  const rows: VariantRow[] = [];
   const x = Float32Array.from({ length: inChannels * extent ** 3 }, (_, n) => ((n * 37) % 101) / 101);
-  for (const [name, f] of Object.entries(variants)) {
-    const taps = name === "dense" ? [3, 3, 3] : [3, 3];
-    const shape = [outChannels, inChannels, ...taps];
+  const prepared = Object.entries(variants).map(async ([name, f]) => {
+    const shape = [outChannels, inChannels, ...(name === "dense" ? [3, 3, 3] : [3, 3])];
     const w = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, n) => ((n * 29) % 53) / 53 - 0.5);
     const layer = f as (inputs: { x: Volume; w: Kernel3d }) => Volume;
     const shapes = { x: [1, inChannels, extent, extent, extent], w: shape };
     const program = await compile(layer, shapes, { device });
-    const times: number[] = [];
-    for (let round = 0; round < 6; round++) {
+    return { name, w, program, cost: cost(layer, shapes), times: [] as number[] };
+  });
+  const layers = await Promise.all(prepared);
+  for (let round = 0; round < 6; round++) {
+    for (const { program, w, times } of layers) {
       const start = performance.now();
       await program.run({ x, w });
+      // The first round warms up.
       if (round > 0) times.push(performance.now() - start);
     }
-    const { multiplyAdds, additions } = cost(layer, shapes);
-    rows.push({ name, parameters: w.length, multiplyAdds, additions, ms: median(times) });
-    program.dispose();
     done();
   }
-  return rows;
+  return layers.map(({ name, w, program, cost: { multiplyAdds, additions }, times }) => {
+    program.dispose();
+    return { name, parameters: w.length, multiplyAdds, additions, ms: median(times) };
+  });
 };
