@@ -18,7 +18,8 @@ export const findGPU = async (): Promise<GPU> => {
   }
   if (!library)
     throw new IndexicalError("device-unavailable", "there is no navigator.gpu: this browser has no WebGPU, or the page was not loaded over https", { remedy: "Use another device." });
-  return (dawn = library.create([]));
+  // Shaders write workgroup memory before they read it; clearing it first takes software adapters seconds to compile.
+  return (dawn = library.create(["enable-dawn-features=disable_workgroup_init"]));
 };
 
 /** What a device runs on. */
