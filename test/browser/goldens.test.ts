@@ -1,30 +1,47 @@
-// The golden cases in a real browser. Each page does its work without a word from outside, under the headers that are given.
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ask, launch } from "./support/browser.js";
-import { bundle, type Bundle } from "./support/bundle.js";
+// The golden cases in a real browser: in a page and in its worker, with threads and without, and without a network.
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { pages } from "./support/browser.js";
 import type { Order } from "./support/jobs.js";
-import { isolation, serve } from "./support/server.js";
+import { isolation } from "./support/server.js";
 
-let browser: Browser;
-let files: Bundle;
-beforeAll(async () => {
-  [browser, files] = await Promise.all([launch(), bundle()]);
-});
-afterAll(() => browser.close());
+const ask = pages();
+const folder = fileURLToPath(new URL("../goldens/", import.meta.url));
+const ids = readdirSync(folder).flatMap((file) => /^(.*)\.json$/.exec(file)?.[1] ?? []).sort();
 
-const goldens = async (headers: Readonly<Record<string, string>>, order: Omit<Order, "job">) => {
-  const site = await serve(files, headers);
-  try {
-    return await ask(browser, site, { ...order, job: "goldens" });
-  } finally {
-    await site.close();
-  }
+/** Under the strictest policy that lets WebAssembly run, with threads from text; `connect-src` is for the cases themselves. */
+const policy = { "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'" };
+const threads = (n: number) => `as asked; ${n} threads`;
+const alone = "as asked; one thread: there is no SharedArrayBuffer; a page has it when it is cross-origin isolated";
+
+const shared: readonly [name: string, order: Omit<Order, "job">, why: string][] = [
+  ["wasm", { options: { device: "wasm", threads: 2 } }, threads(2)],
+  ["wasm, in a worker, one thread more than cores", { options: { device: "wasm", threads: 3 }, inWorker: true }, threads(3)],
+  ["wasm, with the network gone", { options: { device: "wasm", threads: 2 }, offline: true }, threads(2)],
+  ["webgpu", { options: { device: "webgpu" } }, "as asked"],
+  ["gpujs:webgpu", { options: { device: "gpujs:webgpu" } }, "as asked"],
+  ["gpujs:webgl2", { options: { device: "gpujs:webgl2" } }, "as asked"],
+];
+
+const check = async (headers: Readonly<Record<string, string>>, order: Omit<Order, "job">, why: string): Promise<void> => {
+  const results = await ask({ ...headers, ...policy }, { ...order, job: "goldens" });
+  expect(results.map((c) => c.id)).toEqual(ids);
+  expect(results.filter((c) => c.status === "failed")).toEqual([]);
+  for (const { status, reason } of results) if (status === "skipped") expect(reason).toMatch(/^networks belong to a later version/);
+  const passed = results.filter((c) => c.status === "passed");
+  expect(passed).toHaveLength(38);
+  // Nothing was moved to another device, or to fewer threads.
+  const ran = passed.filter((c) => !c.reason.includes("computed outside any device"));
+  expect(ran).toHaveLength(31);
+  for (const { devices, why: how } of ran) expect([...devices, ...how]).toEqual([order.options.device, why]);
 };
 
-test.each(["gpujs:webgl2"])("%s", async (device) => {
-  const start = Date.now();
-  const { result, console: lines } = await goldens(isolation, { options: { device } });
-  console.log(device, Date.now() - start, lines.slice(0, 5));
-  console.log(result.filter((c) => c.status !== "skipped").map((c) => `${c.id} ${c.status} ${c.error} ${c.tolerance} ${c.status === "failed" ? c.reason : ""} ${c.devices} ${c.why}`).join("\n"));
+describe("the cases of the repository pass in an isolated page", () => {
+  test.each(shared)("%s", (_, order, why) => check(isolation, order, why));
+});
+
+describe("the cases of the repository pass in a page that is not isolated", () => {
+  test("wasm", () => check({}, { options: { device: "wasm" } }, alone));
+  test("wasm, in a worker, with nothing asked for", () => check({}, { options: { device: "wasm" }, inWorker: true }, alone));
 });

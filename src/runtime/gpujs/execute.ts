@@ -19,6 +19,17 @@ const keptBytes = 64 * 2 ** 20;
 /** A tensor between two steps: numbers here, or a buffer on a device. */
 type Held = Float32Array | BufferResult;
 
+/** What a kernel is given, and the other view of a buffer that was made for it. */
+interface Argument {
+  readonly given: object;
+  readonly view?: BufferResult;
+}
+
+/** A buffer on a device lives until all that was made of it has been let go. */
+const letGo = (value: Held | undefined): void => {
+  if (value && !(value instanceof Float32Array)) value.delete();
+};
+
 /** @throws device-unavailable, device-fallback, device-limit, device-bits; running throws these as well, and the reason of an abort. */
 export const createGpujs = async (plan: GpujsPlan, options: GpujsOptions = {}): Promise<Executable> => {
   const library = await loadLibrary();
@@ -65,19 +76,32 @@ class GpujsExecutable implements Executable {
   }
 
   private async once(inputs: Readonly<Record<string, NumberArray>>, { signal, onProgress }: RunOptions): Promise<Readonly<Record<string, Result>>> {
-    const { plan } = this;
     const held = new Map<number, Held>();
+    try {
+      return await this.steps(held, inputs, { signal, onProgress });
+    } finally {
+      for (const value of held.values()) letGo(value);
+    }
+  }
+
+  private async steps(held: Map<number, Held>, inputs: Readonly<Record<string, NumberArray>>, { signal, onProgress }: RunOptions): Promise<Readonly<Record<string, Result>>> {
+    const { plan } = this;
     for (let k = 0; k < plan.steps.length; k++) {
       this.check();
       signal?.throwIfAborted();
       const step = plan.steps[k]!;
-      const args: object[] = [];
+      const args: Argument[] = [];
       for (const together of step.arguments) args.push(this.asArgument(await this.gather(together, held, inputs)));
-      const running = this.launch(step, k, args);
+      const running = this.launch(step, k, args.map((a) => a.given));
       // The kernel has its own copy by now: what no later step reads can go while it runs.
+      const views = args.flatMap((a) => a.view ?? []);
       args.length = 0;
       for (const [b, value] of held) if (this.lastUse[b]! <= k && value instanceof Float32Array) held.delete(b);
-      held.set(step.output, await running);
+      try {
+        held.set(step.output, await running);
+      } finally {
+        views.forEach(letGo);
+      }
       this.release(k, held);
       onProgress?.(k + 1, plan.steps.length);
     }
@@ -137,12 +161,13 @@ class GpujsExecutable implements Executable {
     return packed;
   }
 
-  private asArgument(value: Held): object {
-    if (value instanceof Float32Array) return new this.library.Input(value, [value.length]);
-    if (value.componentCount === 1) return value;
+  private asArgument(value: Held): Argument {
+    if (value instanceof Float32Array) return { given: new this.library.Input(value, [value.length]) };
+    if (value.componentCount === 1) return { given: value };
     // gpu.js takes results of several numbers a thread for no argument; seen as a plain row of numbers they are one.
     const Result = value.constructor as new (fields: object) => BufferResult;
-    return new Result({ buffer: value.buffer, output: [value.output.reduce((n, d) => n * d, value.componentCount)], componentCount: 1, context: value.context, kernel: value.kernel });
+    const view = new Result({ buffer: value.buffer, output: [value.output.reduce((n, d) => n * d, value.componentCount)], componentCount: 1, context: value.context, kernel: value.kernel });
+    return { given: view, view };
   }
 
   private async launch(step: GpujsStep, k: number, args: readonly object[]): Promise<Held> {
@@ -192,7 +217,10 @@ class GpujsExecutable implements Executable {
       const last = this.lastUse[step.output]!;
       const value = held.get(step.output);
       const onDevice = value !== undefined && !(value instanceof Float32Array);
-      if (last <= k) held.delete(step.output);
+      if (last <= k) {
+        letGo(value);
+        held.delete(step.output);
+      }
       const bytes = 4 * (this.sizeOf(step) + step.arguments.flat().reduce((n, b) => n + this.plan.buffers[b]!.layout.size, 0));
       if (bytes <= keptBytes || (onDevice && last > k)) return;
       this.kernels.get(j)?.destroy();

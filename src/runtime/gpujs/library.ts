@@ -36,6 +36,7 @@ export interface BufferResult {
   readonly context: unknown;
   readonly kernel: unknown;
   toArray(): Promise<unknown>;
+  delete(): void;
 }
 
 let loading: Promise<Library> | undefined;

@@ -79,7 +79,7 @@ const aborts = async (options: Options): Promise<{ readonly before: string; read
 };
 
 /** Compiles, runs and disposes; and what is alive then, of all that was made. */
-const disposal = async (options: Options): Promise<{ readonly made: number; readonly alive: readonly string[]; readonly disposed: string; readonly right: boolean }> => {
+const disposal = async (options: Options): Promise<{ readonly made: number; readonly alive: Readonly<Record<string, number>>; readonly disposed: string; readonly right: boolean }> => {
   const count = living();
   let disposed = "";
   let right = true;

@@ -2,7 +2,7 @@
  * Counts what lives outside the reach of the garbage collector, or in numbers that it does not know: workers, GPU buffers,
  * textures and contexts of WebGL. The function that it gives waits until nothing goes any more.
  */
-export const living = (): (() => Promise<{ readonly made: number; readonly alive: readonly string[] }>) => {
+export const living = (): (() => Promise<{ readonly made: number; readonly alive: Readonly<Record<string, number>> }>) => {
   const alive = new Map<object, string>();
   let made = 0;
   const born = <T extends object>(thing: T, name: string): T => {
@@ -51,6 +51,8 @@ export const living = (): (() => Promise<{ readonly made: number; readonly alive
   return async () => {
     for (let left = -1; left !== alive.size; await new Promise((resolve) => setTimeout(resolve, 300))) left = alive.size;
     for (const undo of restore) undo();
-    return { made, alive: [...alive.values()] };
+    const count: Record<string, number> = {};
+    for (const name of alive.values()) count[name] = (count[name] ?? 0) + 1;
+    return { made, alive: count };
   };
 };

@@ -23,6 +23,7 @@ export const serve = async ({ files }: Bundle, headers: Readonly<Record<string, 
     if (path === "/goldens.json") return ["application/json", ids];
     const golden = /^\/goldens\/(\w[\w.+-]*)$/.exec(path)?.[1];
     if (golden !== undefined) return ["application/octet-stream", readFileSync(`${goldens}${golden}`)];
+    if (path === "/favicon.ico") return ["image/png", ""];
     const script = files.get(path);
     return script && ["text/javascript", script];
   };
