@@ -1,12 +1,14 @@
-import { add, extentOf, indexOf, integer, interval, isConstant, negate, scale, shift, uniformOf, type Affine, type Variable } from "../../../dsl/index.js";
+import { add, extentOf, indexOf, integer, interval, negate, scale, shift, type Affine, type Variable } from "../../../dsl/index.js";
 import { IndexicalError } from "../../../dsl/errors.js";
 import type { Layout } from "../../../runtime/gpujs/plan.js";
 import type { Condition, Read, Reduce, Source, Value } from "../../ir.js";
 import { Block, Names } from "./block.js";
+import { Conditions } from "./conditions.js";
 import { binaryText, unaryText } from "./functions.js";
-import { integerVariable, Integers } from "./integers.js";
+import { integerVariable, Integers, readsData } from "./integers.js";
 import { Env, Keys } from "./keys.js";
 import { addressOf, storedRange } from "./layout.js";
+import { uniformText } from "./random.js";
 import { atom, sumText, tight, type Text } from "./text.js";
 
 /** Where a kernel finds a tensor: the argument, and how far into the argument the tensor begins. */
@@ -52,7 +54,8 @@ export class Body {
   /** Rewrites an address where the threads spell a shorter one. */
   recombine: (address: Affine) => Affine = (a) => a;
   private readonly variables = new Map<Variable, { name: string | (() => string); readonly block: Block }>();
-  private readonly integers: Integers = new Integers(this);
+  readonly integers: Integers = new Integers(this);
+  private readonly conditions = new Conditions(this);
   private pending: Pending[] = [];
   private readonly active = new Set<number>();
 
@@ -120,7 +123,7 @@ export class Body {
   }
 
   /** An integer, or a literal, in a variable: there it is a float. */
-  private asFloat(t: Text): Text {
+  asFloat(t: Text): Text {
     const name = this.fresh("v");
     this.line(`const ${name} = ${t.text};`);
     return atom(name);
@@ -205,7 +208,8 @@ export class Body {
       case "reduce":
         return this.reduce(v, env);
       case "uniform":
-        return this.uniform(v.of, env);
+        this.usesBits = true;
+        return uniformText(this, v.of.map((part) => this.integers.bits(part, env)));
     }
   }
 
@@ -251,7 +255,7 @@ export class Body {
     if (this.block.find(`value ${this.keys.id(v, env)}`) !== undefined) return true;
     switch (v.kind) {
       case "index":
-        return v.of.terms.every((t) => t.atom.kind !== "data");
+        return !readsData(v.of);
       case "unary":
         return (v.op === "neg" || v.op === "abs") && this.harmless(v.a, env);
       case "binary":
@@ -276,66 +280,9 @@ export class Body {
     }
   }
 
-  // ---- conditions
-
   /** The text of a condition, or its value where the ranges of the indices decide it. */
   condition(c: Condition, env: Env): string | boolean {
-    switch (c.kind) {
-      case "true":
-      case "false":
-        return c.kind === "true";
-      case "atLeast":
-      case "equal":
-      case "unequal": {
-        const of = this.keys.apply(c.of, env);
-        const { low, high } = interval(of);
-        if (c.kind === "atLeast") return low >= 0 ? true : high < 0 ? false : this.integers.comparison(of, ">=");
-        if (isConstant(of)) return (of.constant === 0) === (c.kind === "equal");
-        if (low > 0 || high < 0) return c.kind === "unequal";
-        return this.integers.comparison(of, c.kind === "equal" ? "===" : "!==");
-      }
-      case "test": {
-        const [a, b] = [this.value(c.a, env), this.value(c.b, env)];
-        const op = { lt: "<", le: "<=", gt: ">", ge: ">=", eq: "===", ne: "!==" }[c.op];
-        // A literal on both sides has no type of its own.
-        return `${/^\(?-?[0-9]/.test(a.text) ? this.asFloat(a).text : tight(a)} ${op} ${tight(b)}`;
-      }
-      case "and":
-      case "or":
-        return this.connective(c.kind, c.all, env);
-    }
-  }
-
-  /** Later parts may only be looked at where the earlier ones allow it, which matters where they read. */
-  private connective(kind: "and" | "or", all: readonly Condition[], env: Env): string | boolean {
-    const stop = kind === "or";
-    const parts: string[] = [];
-    for (let k = 0; k < all.length; k++) {
-      const c = all[k]!;
-      if (parts.length > 0 && reads(c)) return this.guarded(kind, parts, all.slice(k), env);
-      const test = this.condition(c, env);
-      if (test === stop) return stop;
-      if (typeof test === "string") parts.push(test);
-    }
-    return parts.length === 0 ? !stop : this.joined(kind, parts);
-  }
-
-  private joined(kind: "and" | "or", parts: readonly string[]): string {
-    return parts.length === 1 ? parts[0]! : `(${parts.join(kind === "and" ? " && " : " || ")})`;
-  }
-
-  private guarded(kind: "and" | "or", parts: readonly string[], rest: readonly Condition[], env: Env): string {
-    const holds = this.fresh("c");
-    const first = this.joined(kind, parts);
-    this.line(`let ${holds} = 0;`);
-    const later = (): void => {
-      const test = this.connective(kind, rest, env);
-      if (test === true) this.line(`${holds} = 1;`);
-      else if (test !== false) this.branch(test, () => this.line(`${holds} = 1;`));
-    };
-    if (kind === "and") this.branch(first, later);
-    else this.branch(first, () => this.line(`${holds} = 1;`), later);
-    return `${holds} > 0`;
+    return this.conditions.test(c, env);
   }
 
   // ---- reductions
@@ -444,44 +391,7 @@ export class Body {
       }
     }
   }
-
-  // ---- random numbers
-
-  /** The generator of the language, `uniformOf`, in 32-bit arithmetic; products are split so that no digit is lost in JavaScript's doubles. */
-  private uniform(of: readonly Value[], env: Env): Text {
-    this.usesBits = true;
-    const h = this.fresh("h");
-    const times = (k: number): void => {
-      const [low, high] = [k & 0xffff, k >>> 16];
-      const [l, u] = [this.fresh("l"), this.fresh("u")];
-      this.line(integerVariable(l, `${h} & 65535`));
-      this.line(integerVariable(u, `${h} >>> 16`));
-      this.line(`${h} = (${l} * ${low} + ((((${u} * ${low}) & 65535) + ((${l} * ${high}) & 65535)) << 16)) | 0;`);
-    };
-    const stir = (by: number): void => this.line(`${h} = ${h} ^ (${h} >>> ${by});`);
-    const parts = of.map((v) => this.integers.bits(v, env));
-    parts.forEach((part, k) => {
-      // A literal by itself would be rounded to a float.
-      if (k === 0) this.line(integerVariable(h, `(-${-(0x9e3779b9 | 0)}) ^ ${part}`));
-      else this.line(`${h} = ${h} ^ ${part};`);
-      stir(16);
-      times(0x7feb352d);
-      stir(15);
-      times(0x846ca68b);
-      stir(16);
-    });
-    if (parts.length === 0) return this.number(uniformOf([]));
-    const top = this.fresh("u");
-    this.line(integerVariable(top, `${h} >>> 8`));
-    return atom(`(${top} / 16777216)`);
-  }
 }
 
 const emptyResult = { sum: 0, prod: 1, max: -Infinity, min: Infinity, argmax: 0 } as const;
 const wishes = { sum: "sum", prod: "product", max: "largest", min: "smallest", argmax: "at" } as const;
-
-const reads = (c: Condition): boolean => {
-  if (c.kind === "and" || c.kind === "or") return c.all.some(reads);
-  if (c.kind === "atLeast" || c.kind === "equal" || c.kind === "unequal") return c.of.terms.some((t) => t.atom.kind === "data");
-  return c.kind === "test";
-};

@@ -24,11 +24,10 @@ const loopTurn = 2;
 /** Loops along the four that are longer than this stay loops. */
 export const longestWritten = 7;
 
-export type Effort = "auto" | "plain" | "tiled" | Tile;
+export type Effort = "auto" | "plain" | "tiled";
 
 /** The tile for a stage, when it is worth one. */
 export const chooseTile = (stage: Stage, effort: Effort): Tile | undefined => {
-  if (typeof effort === "object") return effort;
   if (effort === "plain" || stage.pieces.some((p) => p.axes.some((a) => a.step !== 1))) return undefined;
   const pieces = stage.pieces.filter((p) => p.axes.every((a) => extentOf(a.variable) > 0));
   const work = pieces.map((piece) => ({ piece, reads: readsOf(piece), size: piece.axes.reduce((n, a) => n * extentOf(a.variable), 1) }));

@@ -57,7 +57,7 @@ export class Integers {
     const { host } = this;
     const groups = new Map<Block, Term[]>();
     for (const t of a.terms) {
-      const home = host.home(this.variablesOf(t.atom), !dependsOnData(t.atom));
+      const home = host.home(this.variablesOf(t.atom), !readsData(single(t.atom)));
       groups.set(home, [...(groups.get(home) ?? []), t]);
     }
     const ordered = [...groups].sort(([p], [q]) => p.depth - q.depth);
@@ -109,14 +109,14 @@ export class Integers {
   }
 
   private variablesOf(of: Atom): Set<Variable> {
-    return this.host.keys.variablesOf({ constant: 0, terms: [{ coefficient: 1, atom: of }], key: of.key });
+    return this.host.keys.variablesOf(single(of));
   }
 
   /** The name of an atom's value, computed as far out as it can be. */
   private atomText(of: Atom): string {
     const { host } = this;
     if (of.kind === "variable") return host.nameOf(of.variable);
-    const block = host.home(this.variablesOf(of), !dependsOnData(of));
+    const block = host.home(this.variablesOf(of), !readsData(single(of)));
     switch (of.kind) {
       case "floor":
         return host.within(block, () => this.quotient(of.of, of.by, of.key));
@@ -246,14 +246,14 @@ const follows = (terms: readonly Term[], block: Block): number | undefined => {
 
 const literal = (n: number): Text => atom(n < 0 ? `(-${-n})` : String(n));
 
-const dependsOnData = (of: Atom): boolean => {
-  if (of.kind === "data") return true;
+/** True when the number behind `a` is only known from what the kernel reads. */
+export const readsData = (a: Affine): boolean => {
   let found = false;
-  const look = (a: Affine): void => visitVariables(a, () => {}, () => void (found = true));
-  if (of.kind === "floor") look(of.of);
-  else if (of.kind !== "variable") of.of.forEach(look);
+  visitVariables(a, () => {}, () => void (found = true));
   return found;
 };
+
+const single = (of: Atom): Affine => ({ constant: 0, terms: [{ coefficient: 1, atom: of }], key: of.key });
 
 const check = (a: Affine): void => {
   const { low, high } = interval(a);
