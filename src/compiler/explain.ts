@@ -4,6 +4,7 @@ import { costOf, type Cost } from "./cost.js";
 import { devices, type KernelSource } from "./devices.js";
 import type { Program } from "./ir.js";
 import { lower, readsOf } from "./lower.js";
+import { lowerings } from "./lowerings.js";
 import { passes, runPasses } from "./passes.js";
 import { printProgram } from "./print.js";
 import { pieceStructure, type PieceStructure } from "./structure.js";
@@ -70,7 +71,6 @@ export class Explanation {
     this.ranges = rangesOf(traced, written);
     this.written = printProgram(written);
     this.specialised = printProgram(specialised);
-    this.dump = options.dumpAfter === undefined ? undefined : { after: options.dumpAfter, program: printProgram(dumps.get(options.dumpAfter)!) };
     this.cost = costOf(traced, specialised, { data: options.data });
     this.pieces = specialised.stages.flatMap((s, n) => s.pieces.map((p, k) => ({ stage: s.name, ...pieceStructure(p), ...this.cost.stages[n]!.pieces[k]! })));
     const kernels: KernelSource[] = [];
@@ -84,6 +84,7 @@ export class Explanation {
       }
     }
     this.kernels = kernels;
+    this.dump = options.dumpAfter === undefined ? undefined : { after: options.dumpAfter, program: dumpOf(options.dumpAfter, dumps, specialised, kernels) };
     this.refused = refused;
   }
 
@@ -134,8 +135,12 @@ const backEnds = (device = "auto"): readonly BackEnd[] => {
   throw new IndexicalError("device-unknown", `there is no device ${device}`, { remedy: `Devices are ${names.join(", ")}.${suggest(device, names)}` });
 };
 
+/** The program after a pass, as code; what comes after the passes, as text. */
+const dumpOf = (name: string, dumps: ReadonlyMap<string, Program>, specialised: Program, kernels: readonly KernelSource[]): string =>
+  lowerings.find((l) => l.name === name)?.print(specialised, kernels) ?? printProgram(dumps.get(name)!);
+
 const checkPass = (name: string | undefined): void => {
-  const names = ["trace", ...passes.map((p) => p.name)];
+  const names = ["trace", ...passes.map((p) => p.name), ...lowerings.map((l) => l.name)];
   if (name !== undefined && !names.includes(name))
     throw new IndexicalError("pass-unknown", `there is no pass ${name}`, { remedy: `Passes are ${names.join(", ")}.${suggest(name, names)}` });
 };

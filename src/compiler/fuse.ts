@@ -1,22 +1,14 @@
 import { extentOf, indexOf, substitute, type Variable } from "../dsl/index.js";
 import { conditionKey, mapCondition } from "./conditions.js";
-import type { Piece, Program, Reduce, Stage, Value } from "./ir.js";
-import { redirect } from "./split.js";
-import { binary, mapParts, multiplyAll, reduce, substituteValue, valueKey } from "./values.js";
+import type { Piece, Program, Reduce, Value } from "./ir.js";
+import { mapStages } from "./rewrite.js";
+import { binary, constant, mapParts, multiplyAll, reduce, substituteValue, unary, valueKey } from "./values.js";
 
 /**
  * Sums of one piece that share a factor under a renaming of their loops run over the same loops, so that one pass reads it once.
- * Where such sums are added with equal weight, they become one: sum g * f1 + sum g * f2 = sum g * (f1 + f2).
+ * Where such sums are added with equal weight, they become one: sum g * f1 + sum g * f2 = sum g * (f1 + f2), s + s = 2 * s.
  */
-export const fuse = (program: Program): Program => {
-  const rewritten = new Map<Stage, Stage>();
-  const stages = program.stages.map((stage) => {
-    const next: Stage = { ...stage, pieces: stage.pieces.map((p) => fusePiece(redirect(p, rewritten))) };
-    rewritten.set(stage, next);
-    return next;
-  });
-  return { ...program, stages, outputs: program.outputs.map((o) => ({ name: o.name, source: o.source.kind === "stage" ? rewritten.get(o.source)! : o.source })) };
-};
+export const fuse = (program: Program): Program => mapStages(program, (stage) => ({ ...stage, pieces: stage.pieces.map(fusePiece) }));
 
 const fusePiece = (piece: Piece): Piece => {
   const aligned: Reduce[] = [];
@@ -26,7 +18,10 @@ const fusePiece = (piece: Piece): Piece => {
     if (!known) {
       if (v.kind === "reduce") {
         known = v.op === "sum" ? alignWithAny(v, aligned) : v;
-        if (known.kind === "reduce" && known.op === "sum") aligned.push(known);
+        const key = valueKey(known);
+        const same = aligned.find((e) => valueKey(e) === key);
+        if (same) known = same;
+        else if (known.kind === "reduce" && known.op === "sum") aligned.push(known);
       } else {
         known = mapParts(v, go, (a) => a);
         if (known.kind === "binary" && (known.op === "add" || known.op === "sub")) known = mergeAddends(known);
@@ -49,6 +44,11 @@ const alignWithAny = (s: Reduce, earlier: readonly Reduce[]): Value => {
 
 const factors = (v: Value): readonly Value[] => (v.kind === "binary" && v.op === "mul" ? [...factors(v.a), ...factors(v.b)] : [v]);
 
+const sameFactors = (a: Value, b: Value): boolean => {
+  const sorted = (v: Value): string => factors(v).map(valueKey).sort().join("*");
+  return sorted(a) === sorted(b);
+};
+
 const align = (s: Reduce, target: Reduce): Value | undefined => {
   if (s.loops.length !== target.loops.length) return undefined;
   const keys = new Set(factors(target.body).map(valueKey));
@@ -61,6 +61,7 @@ const align = (s: Reduce, target: Reduce): Value | undefined => {
     const where = mapCondition(s.where, (a) => substitute(a, of), (v) => substituteValue(v, of));
     if (conditionKey(where) !== conditionKey(target.where)) continue;
     const body = substituteValue(s.body, of);
+    if (sameFactors(body, target.body)) return target;
     const shared = factors(body).filter((f) => keys.has(valueKey(f))).length;
     if (shared > (best?.shared ?? 0)) best = { value: reduce(s.op, target.loops, where, body, s.span), shared };
   }
@@ -79,28 +80,36 @@ const bijections = (from: readonly Variable[], to: readonly Variable[]): readonl
 
 /** Adds up the sums over the same loops that have a factor in common, in a chain of additions. */
 const mergeAddends = (v: Value): Value => {
-  const addends: { value: Value; negative: boolean }[] = [];
+  const addends: Addend[] = [];
   const collect = (w: Value, negative: boolean): void => {
     if (w.kind === "binary" && (w.op === "add" || w.op === "sub")) {
       collect(w.a, negative);
       collect(w.b, w.op === "sub" ? !negative : negative);
-    } else addends.push({ value: w, negative });
+    } else addends.push({ value: w, negative, times: 1 });
   };
   collect(v, false);
-  const merged: { value: Value; negative: boolean }[] = [];
-  let changed = false;
+  const merged: Addend[] = [];
   for (const a of addends) {
-    const at = merged.findIndex((b) => b.negative === a.negative && mergeSums(b.value, a.value) !== undefined);
+    const at = merged.findIndex((b) => mergeAddend(b, a) !== undefined);
     if (at < 0) merged.push(a);
-    else {
-      merged[at] = { value: mergeSums(merged[at]!.value, a.value)!, negative: a.negative };
-      changed = true;
-    }
+    else merged[at] = mergeAddend(merged[at]!, a)!;
   }
-  if (!changed) return v;
-  const [first, ...rest] = merged as [{ value: Value; negative: boolean }, ...{ value: Value; negative: boolean }[]];
-  const start = first.negative ? binary("sub", { kind: "constant", value: 0 }, first.value) : first.value;
-  return rest.reduce((sum, m) => binary(m.negative ? "sub" : "add", sum, m.value), start);
+  if (merged.length === addends.length) return v;
+  const [first, ...rest] = merged.map(({ value, negative, times }) => ({ negative, value: binary("mul", value, constant(times)) }));
+  return rest.reduce((sum, m) => binary(m.negative ? "sub" : "add", sum, m.value), first!.negative ? unary("neg", first!.value) : first!.value);
+};
+
+interface Addend {
+  readonly value: Value;
+  readonly negative: boolean;
+  readonly times: number;
+}
+
+const mergeAddend = (a: Addend, b: Addend): Addend | undefined => {
+  if (a.negative !== b.negative || a.value.kind !== "reduce") return undefined;
+  if (valueKey(a.value) === valueKey(b.value)) return { ...a, times: a.times + b.times };
+  const value = a.times === 1 && b.times === 1 ? mergeSums(a.value, b.value) : undefined;
+  return value && { value, negative: a.negative, times: 1 };
 };
 
 const mergeSums = (a: Value, b: Value): Value | undefined => {

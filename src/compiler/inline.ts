@@ -1,10 +1,9 @@
-import { extentOf, indexOf, integer, shift, substitute, variable, visitVariables, type Affine, type Variable } from "../dsl/index.js";
+import { extentOf, indexOf, integer, interval, shift, substitute, variable, visitVariables, type Affine, type Variable } from "../dsl/index.js";
 import { always, and, conjuncts, hasTest, mapCondition, not, within } from "./conditions.js";
 import type { Condition, Program, Read, Source, Stage, Value } from "./ir.js";
 import { isCheap, isSmall, isView, worthRepeating, type Repetition } from "./repeat.js";
-import { replaceReadsDeep } from "./rewrite.js";
+import { redirect, replaceReadsDeep } from "./rewrite.js";
 import { simplify } from "./simplify.js";
-import { redirect } from "./split.js";
 import { constant, freeVariables, read, select, substituteValue, valueKey, variablesOf, variablesOfCondition, visitParts, visitValues } from "./values.js";
 
 /**
@@ -108,13 +107,29 @@ const countUses = (program: Program): Map<Source, Uses> => {
       u.readers.add(stage);
       u.sites.add(valueKey(v));
       // An operand of a sum is shared by the elements that do not tell it apart; what no loop tells apart is found once for each element.
-      const own = new Set(v.indices.flatMap((a) => [...variablesOf(a)]));
-      const shared = scope.filter((x) => own.has(x));
-      u.elements += volume(shared.some((x) => !axes.includes(x)) ? shared : axes);
+      const inner = v.indices.some((a) => [...variablesOf(a)].some((x) => !axes.includes(x)));
+      u.elements += inner ? elementsRead(v) : volume(axes);
     });
     for (const u of mine) u.work += work;
   }
   return uses;
+};
+
+/** How many combinations of its indices a read has that differ, but for what lies outside its source. */
+const elementsRead = (r: Read): number => {
+  const ranges = new Map<string, number>();
+  let inside = 1;
+  r.indices.forEach((a, axis) => {
+    const { low, high } = interval(a);
+    if (r.fill !== undefined) inside *= Math.min(1, r.source.shape[axis]! / (high - low + 1));
+    for (const { atom } of a.terms) {
+      if (atom.kind === "floor" || atom.kind === "variable") {
+        const of = interval({ constant: 0, terms: [{ coefficient: 1, atom }], key: atom.key });
+        ranges.set(atom.key, of.high - of.low + 1);
+      } else for (const x of variablesOf({ constant: 0, terms: [{ coefficient: 1, atom }], key: atom.key })) ranges.set(`${x.id}`, extentOf(x));
+    }
+  });
+  return [...ranges.values()].reduce((n, k) => n * k, inside);
 };
 
 const volume = (of: readonly Variable[]): number => of.reduce((n, v) => n * extentOf(v), 1);

@@ -13,18 +13,20 @@ export interface Repetition {
 
 /** What writing an element to memory and getting it back costs, in reads of a tensor that is at hand. */
 const storing = 16;
+/** What a kernel of its own costs before it does anything. */
+const launching = 1000;
 /** However often it is read: nothing dearer is computed anew for each tap. */
 const dearest = 8;
 
 /**
- * The cost model of inlining: a definition is computed again wherever it is read when that costs no more than computing it once and
- * storing it, give or take an eighth of the work that its readers do anyway (for which nothing has to be held in memory).
+ * The cost model of inlining: a definition is computed again wherever it is read when that costs no more than computing it once in a
+ * kernel of its own and storing it, give or take an eighth of the work that its readers do anyway (for which nothing has to be held in memory).
  */
 export const worthRepeating = ({ axes, body }: Piece, { elements, work }: Repetition): boolean => {
   const cost = costOf(body, axes);
   const size = axes.reduce((n, a) => n * extentOf(a.variable), 1);
   if (cost > (elements > size ? dearest : Number.MAX_VALUE)) return false;
-  return elements * (cost - 1) <= size * (cost + storing) + work / 8;
+  return elements * (cost - 1) <= size * (cost + storing) + launching + work / 8;
 };
 
 /** A view: no arithmetic, only indices. */

@@ -1,5 +1,5 @@
 import { substitute, type Affine } from "../dsl/index.js";
-import type { Read, Value } from "./ir.js";
+import type { Piece, Program, Read, Stage, Value } from "./ir.js";
 import { mapParts, remakeData } from "./values.js";
 
 /** Replaces reads everywhere in `v`, inner ones first; `inLoop` tells a read that is repeated by a reduction, `was` what it was before the ones inside it were replaced. */
@@ -19,4 +19,24 @@ export const replaceReadsDeep = (v: Value, of: (r: Read, inLoop: boolean, was: R
     return known;
   };
   return go(v, false);
+};
+
+/** Reads of a stage that was rebuilt are of the new one. */
+export const redirect = (piece: Piece, rewritten: ReadonlyMap<Stage, Stage>): Piece => ({
+  ...piece,
+  body: replaceReadsDeep(piece.body, (r) => {
+    const next = r.source.kind === "stage" ? rewritten.get(r.source) : undefined;
+    return next && next !== r.source ? { ...r, source: next } : undefined;
+  }),
+});
+
+/** The program with each stage rebuilt by `f`, in order; what reads a stage reads the new one. */
+export const mapStages = (program: Program, f: (stage: Stage) => Stage): Program => {
+  const rewritten = new Map<Stage, Stage>();
+  for (const stage of program.stages) rewritten.set(stage, f({ ...stage, pieces: stage.pieces.map((p) => redirect(p, rewritten)) }));
+  return {
+    ...program,
+    stages: [...rewritten.values()],
+    outputs: program.outputs.map((o) => ({ name: o.name, source: o.source.kind === "stage" ? rewritten.get(o.source)! : o.source })),
+  };
 };

@@ -1,9 +1,9 @@
-import { extentOf, gcd, indexOf, integer, negate, scale, shift, substitute, variable, type Affine, type Variable } from "../dsl/index.js";
+import { extentOf, gcd, indexOf, integer, interval, negate, scale, shift, substitute, subtract, variable, type Affine, type Interval, type Variable } from "../dsl/index.js";
 import { always, conjuncts, hasTest } from "./conditions.js";
-import type { Axis, Condition, Piece, Program, Read, Stage, Value } from "./ir.js";
-import { replaceReadsDeep } from "./rewrite.js";
+import type { Axis, Condition, Piece, Program, Read, Value } from "./ir.js";
+import { mapStages } from "./rewrite.js";
 import { simplify } from "./simplify.js";
-import { substituteValue, variablesOfCondition, visitValues } from "./values.js";
+import { substituteValue, variablesOf, variablesOfCondition, visitValues } from "./values.js";
 
 /**
  * The most pieces of one stage. A stage whose guards would cut it into more keeps the guards that are left:
@@ -12,24 +12,7 @@ import { substituteValue, variablesOfCondition, visitValues } from "./values.js"
 export const mostPieces = 64;
 
 /** Cuts each stage where a guard on its own indices changes truth: at bounds, at single values, into residue classes. */
-export const split = (program: Program): Program => {
-  const rewritten = new Map<Stage, Stage>();
-  const stages = program.stages.map((stage) => {
-    const cut: Stage = { ...stage, pieces: stage.pieces.flatMap((p) => cutPiece(p)).map((p) => redirect(p, rewritten)) };
-    rewritten.set(stage, cut);
-    return cut;
-  });
-  return { ...program, stages, outputs: program.outputs.map((o) => ({ name: o.name, source: o.source.kind === "stage" ? rewritten.get(o.source)! : o.source })) };
-};
-
-/** Reads of a stage that was rebuilt are of the new one. */
-export const redirect = (piece: Piece, rewritten: ReadonlyMap<Stage, Stage>): Piece => ({
-  ...piece,
-  body: replaceReadsDeep(piece.body, (r) => {
-    const next = r.source.kind === "stage" ? rewritten.get(r.source) : undefined;
-    return next && next !== r.source ? { ...r, source: next } : undefined;
-  }),
-});
+export const split = (program: Program): Program => mapStages(program, (stage) => ({ ...stage, pieces: stage.pieces.flatMap(cutPiece) }));
 
 const cutPiece = (whole: Piece): readonly Piece[] => {
   if (whole.axes.some((a) => extentOf(a.variable) === 0)) return [];
@@ -55,10 +38,10 @@ const findCut = (piece: Piece): Cut | undefined => {
   let residue: Cut | undefined;
   for (const { condition, value } of guardsOf(piece.body)) {
     for (const c of atoms(condition)) {
-      if (!("of" in c)) continue;
-      const vs = [...variablesOfCondition(c)];
-      if (vs.length === 1 && own.has(vs[0]!) && !isHalo(c, value)) {
-        const cut = cutAt(piece, own.get(vs[0]!)!, c);
+      if (!("of" in c) || hasTest(c)) continue;
+      const axes = [...variablesOfCondition(c)].flatMap((v) => own.get(v) ?? []);
+      if (axes.length === 1 && !isHalo(c, value)) {
+        const cut = cutAt(piece, axes[0]!, c);
         if (cut) return cut;
       }
       residue ??= residueCut(piece, own, c.of);
@@ -91,20 +74,37 @@ const isHalo = (c: Condition, guarded: Value): boolean => {
   return halo;
 };
 
-/** Where the truth of a condition on one index changes, found by looking at all its values. */
-const cutAt = (piece: Piece, axis: Axis, c: Condition): Cut | undefined => {
+type Comparison = Extract<Condition, { of: Affine }>;
+
+/** Where the truth of a condition on one index (and on loops) changes, found by looking at all its values: always, never, or open. */
+const cutAt = (piece: Piece, axis: Axis, c: Comparison): Cut | undefined => {
   const n = extentOf(axis.variable);
-  if (n > 1 << 16 || !("of" in c)) return undefined;
-  const holds = Array.from({ length: n }, (_, k) => truth(c, k));
+  if (n > 1 << 16) return undefined;
+  const truth = truthAt(c, axis.variable);
   const runs: number[] = [0];
-  for (let k = 1; k < n; k++) if (holds[k] !== holds[k - 1]) runs.push(k);
-  if (runs.length === 1 || runs.length > 4) return undefined;
+  for (let k = 1, before = truth(0); k < n && runs.length <= mostRuns; k++) {
+    const now = truth(k);
+    if (now !== before) runs.push(k);
+    before = now;
+  }
+  if (runs.length === 1 || runs.length > mostRuns) return undefined;
   return () => runs.map((start, k) => restrict(piece, axis, start, 1, (runs[k + 1] ?? n) - start));
 };
 
-const truth = (c: Condition & { of: Affine }, k: number): boolean => {
-  const value = substitute(c.of, () => integer(k)).constant;
-  return c.kind === "atLeast" ? value >= 0 : c.kind === "equal" ? value === 0 : value !== 0;
+/** An index whose guard changes more often is not cut at each change. */
+const mostRuns = 4;
+
+const truthAt = (c: Comparison, v: Variable): ((k: number) => boolean | undefined) => {
+  const decided = ({ low, high }: Interval): boolean | undefined => {
+    if (c.kind === "atLeast") return low >= 0 ? true : high < 0 ? false : undefined;
+    const zero = low > 0 || high < 0 ? false : low === high ? true : undefined;
+    return c.kind === "equal" || zero === undefined ? zero : !zero;
+  };
+  const direct = c.of.terms.find((t) => t.atom.kind === "variable" && t.atom.variable === v);
+  const rest = direct && subtract(c.of, scale(indexOf(v), direct.coefficient));
+  if (!rest || variablesOf(rest).has(v)) return (k) => decided(interval(substitute(c.of, (w) => (w === v ? integer(k) : undefined))));
+  const { low, high } = interval(rest);
+  return (k) => decided({ low: low + direct.coefficient * k, high: high + direct.coefficient * k });
 };
 
 /** A guard with a quotient in which an index of the piece has no whole multiple: the index is cut into residue classes. */
@@ -133,7 +133,8 @@ const residueCut = (piece: Piece, own: ReadonlyMap<Variable, Axis>, of: Affine):
 /** The part of a piece where an axis takes `count` values from `start` by `step`. */
 const restrict = (piece: Piece, axis: Axis, start: number, step: number, count: number): Piece => {
   const inner = variable(axis.variable.name, count, axis.variable.span);
-  const image = shift(scale(indexOf(inner), step), start);
+  // One value is no variable, so that conditions on others are left.
+  const image = count === 1 ? integer(start) : shift(scale(indexOf(inner), step), start);
   return {
     axes: piece.axes.map((a) => (a === axis ? { variable: inner, start: a.start + a.step * start, step: a.step * step } : a)),
     body: substituteValue(piece.body, (v) => (v === axis.variable ? image : undefined)),

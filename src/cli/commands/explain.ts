@@ -15,8 +15,8 @@ export interface ExplainArguments {
 export const explain = async (target: string, { shape, dumpAfter, device, json = false }: ExplainArguments): Promise<number> => {
   const shapes = parseShapes(shape);
   const program = await loadProgram(target);
-  // A dump shows no kernels, so none are made: the reference has none.
-  const alone = dumpAfter !== undefined && !json;
+  // The program after a pass shows no kernels, so none are made: the reference has none.
+  const alone = dumpAfter !== undefined && dumpAfter !== "emit" && !json;
   const explanation = explanationOf(program.run, shapes, { dumpAfter, device: alone ? "reference" : device });
   console.log(json ? jsonText(explanation) : (explanation.dump?.program ?? String(explanation)).trimEnd());
   return exit.done;

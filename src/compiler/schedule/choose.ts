@@ -83,11 +83,7 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
   const outputs = new Set(program.outputs.map((o) => o.source));
   const total = (s: Source): number => {
     let cycles = (readers.get(s) ?? []).reduce((sum, r) => sum + bestOf(r).cycles, 0);
-    const elements = s.shape.reduce((n, d) => n * d, 1);
-    const moved = !sameOrder(s, free(s), natural(s));
-    // A copy that keeps what lies innermost runs along memory on both sides.
-    if (moved && (s.kind === "input" || outputs.has(s))) cycles += (sameInnermost(s, free(s)) ? 1.2 : 3) * elements + 2000;
-    return cycles;
+    return s.kind === "input" || outputs.has(s) ? cycles + conversion(s, free(s)) : cycles;
   };
   for (let round = 0; round < 2; round++) {
     let changed = false;
@@ -108,6 +104,10 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
   return { orders, choices: new Map(regions.map((r) => [r, bestOf(r)])) };
 };
 
+/** Cycles of the copy between the user's storage and this. One that keeps what lies innermost runs along memory on both sides. */
+const conversion = (s: Source, order: Order): number =>
+  sameOrder(s, order, natural(s)) ? 0 : (sameInnermost(s, order) ? 1.2 : 2.5) * s.shape.reduce((n, d) => n * d, 1) + 2000;
+
 const sameInnermost = (s: Source, order: Order): boolean => order.filter((d) => s.shape[d]! !== 1).at(-1) === natural(s).filter((d) => s.shape[d]! !== 1).at(-1);
 
 /** How a region would store what it touches if it were alone; sources in `fixed` stay as they are. */
@@ -116,7 +116,8 @@ const favourite = (region: Region, fixed: ReadonlyMap<Source, Order>): { order: 
   for (const lane of region.axes) {
     if (extentOf(lane) < 2) continue;
     const order = wishFor(region, lane, fixed);
-    const { cycles } = best(region, (s) => order.get(s) ?? natural(s));
+    let { cycles } = best(region, (s) => order.get(s) ?? natural(s));
+    for (const [s, o] of order) if (s.kind === "input") cycles += conversion(s, o);
     if (cycles < winner.cycles) winner = { order, cycles };
   }
   return winner;

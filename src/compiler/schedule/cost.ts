@@ -1,8 +1,9 @@
-import { extentOf, type Variable } from "../../dsl/index.js";
+import { add, extentOf, indexOf, integer, scale, subtract, variable, type Affine, type Variable } from "../../dsl/index.js";
 import type { Source } from "../ir.js";
 import type { Access, Region } from "./analysis.js";
 import type { Tile } from "./kernel.js";
 import { dense } from "./layout.js";
+import { substitution } from "./values.js";
 
 /** The dimensions of a source as they are stored, outermost first. */
 export type Order = readonly number[];
@@ -146,6 +147,8 @@ const orderedLoops = (region: Region, orders: Orders): ReadonlyMap<readonly Vari
 const sameSet = (a: readonly Variable[], b: readonly Variable[]): boolean => a.length === b.length && a.every((v, i) => v === b[i]);
 
 interface Work {
+  /** As vectors, as columns of four rows each where they are that many, or lane by lane. */
+  readonly storing: "vector" | "columns" | "lanes";
   readonly loads: Amount;
   readonly operations: Amount;
   /** Cycles that waiting for memory adds. */
@@ -200,7 +203,7 @@ const measure = (
     const step = a.variables.has(lane) ? strideOf(a, lane, orders) : 0;
     if (step === 0) loads.add(count, byRow, false);
     else if (step === 1) loads.add(count, byRow, true);
-    else loads.add(count * 9, byRow, true);
+    else loads.add(count * gatherCost(a, lane, step, orders), byRow, true);
     if (innermost && innermost === inner.get(a.loops)!.at(-1)) live.add(1, byRow, step !== 0);
     if (innermost) {
       const bytes = Math.abs(4 * strideOf(a, innermost, orders));
@@ -210,9 +213,23 @@ const measure = (
       if (rowBytes >= 4096) misses.add(count * 0.1, true, false);
     }
   }
-  if (scattered) operations.add(6, row !== undefined, true);
-  else operations.add(1, row !== undefined, true);
-  return { loads, operations, misses, live, iterations, entries };
+  const d = row ? region.axes.indexOf(row) : -1;
+  const beside = row !== undefined && stridesOf(region.stage.shape, orders(region.stage))[d]! * region.piece.axes[d]!.step === 1;
+  return { storing: !scattered ? "vector" : beside ? "columns" : "lanes", loads, operations, misses, live, iterations, entries };
+};
+
+/** Loads that four lanes take that don't lie side by side: fewer when they lie within eight elements. */
+const gatherCost = (a: Access, lane: Variable, step: number, orders: Orders): number => {
+  if (!Number.isNaN(step)) return Math.abs(step) <= 2 ? 2.5 : 9;
+  const strides = stridesOf(a.read.source.shape, orders(a.read.source));
+  const offset = a.read.indices.reduce((sum, index, d) => add(sum, scale(index, strides[d]!)), integer(0));
+  const tiles = variable("tile", Math.max(1, Math.floor(extentOf(lane) / lanes)));
+  const at = (l: number): Affine => substitution(new Map([[lane, add(scale(indexOf(tiles), lanes), integer(l))]])).affine(offset);
+  const first = at(0);
+  const steps = [1, 2, 3].map((l) => subtract(at(l), first));
+  if (steps.some((s) => s.terms.length > 0)) return 9;
+  const all = [0, ...steps.map((s) => s.constant)];
+  return Math.max(...all) - Math.min(...all) <= 7 ? 2 : 9;
 };
 
 /** Cycles of the tiles that cover the extents of the lane and of the row. */
@@ -226,7 +243,8 @@ const tileCycles = (work: Work, laneExtent: number, rowExtent: number, vectors: 
 };
 
 const bodyCycles = (work: Work, r: number, v: number): number => {
-  const [loads, operations] = [work.loads.of(r, v), work.operations.of(r, v)];
+  const store = work.storing === "vector" ? 1 : work.storing === "columns" && r % 4 === 0 ? 3 : 7;
+  const [loads, operations] = [work.loads.of(r, v), work.operations.of(r, v) + store * r * v];
   const spilled = work.live.of(r, v) + 1 - registers;
   const spills = spilled > 0 ? (6 + 2 * spilled) * work.iterations : 0;
   return Math.max(loads / 2, operations / 4) + 0.5 * work.iterations + spills + work.misses.of(r, v) + 7 * work.entries + 3 * r + 4;

@@ -9,13 +9,11 @@ import { emitKernel, itemsOf } from "./kernel.js";
 import { encodeModule, type Imported, type Kernel as Encoded } from "./module.js";
 
 const page = 65536;
-/** Vector loads may touch this many bytes after the last element. */
-const slack = 64;
 
 /** Compiles a program that has been through the passes to a plan. @throws wasm-memory when it needs more than 4 GiB. */
 export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmPlan => {
   const planned = schedule(program, { ...options, start: reserved });
-  const pages = Math.max(1, Math.ceil((planned.bytes + slack) / page));
+  const pages = Math.max(1, Math.ceil((planned.bytes + reserved) / page));
   if (pages > 65536) {
     const largest = [...planned.buffers.values()].sort((a, b) => b.layout.size - a.layout.size).slice(0, 3);
     throw new IndexicalError(

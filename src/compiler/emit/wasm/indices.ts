@@ -5,7 +5,10 @@ import { variablesOf } from "../../values.js";
 import { Code, f64, i32 } from "./encoder.js";
 import { pushBound, type Routine, type Scope } from "./scope.js";
 
-/** Bytes at the start of the memory that hold nothing, so that no address is below an offset that is smaller than this. */
+/**
+ * Bytes at either end of the memory that hold nothing: no address is below an offset that is smaller than this, and
+ * what is read by a vector beside an element, or under a guard that fails, exists.
+ */
 export const reserved = 65536;
 
 /** Writes the float64 value of something on the stack of the current scope. */

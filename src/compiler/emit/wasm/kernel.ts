@@ -1,4 +1,4 @@
-import { add, extentOf, indexOf, integer, scale, variable, type Affine, type Variable } from "../../../dsl/index.js";
+import { add, extentOf, indexOf, integer, scale, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Reduce, Value } from "../../ir.js";
 import type { Kernel, Schedule } from "../../schedule/kernel.js";
 import { reduces, substitution, type Substitution } from "../../schedule/values.js";
@@ -196,7 +196,51 @@ class Writer {
     const values: Values = new Values(routine, { buffers: this.schedule.buffers, imported: this.imported, reduced: (v, wide): number => reductions.local(values, v, wide) }, laneVariables);
     const bodies = at.map((s) => s.value(kernel.body));
     values.expect(bodies);
-    at.forEach((s, i) => this.store(values, s, bodies[i]!));
+    const rest = new Set(at);
+    for (const s of at) {
+      if (!rest.has(s)) continue;
+      const four = this.besideInMemory(values, s, rest);
+      for (const t of four) rest.delete(t);
+      if (four.length === 4) this.storeFour(values, four, four.map((t) => bodies[at.indexOf(t)]!));
+      else this.store(values, s, bodies[at.indexOf(s)]!);
+    }
+  }
+
+  /** Four rows whose elements lie side by side while those of their lanes don't; `first` alone when there are none. */
+  private besideInMemory(values: Values, first: Substitution, others: ReadonlySet<Substitution>): readonly Substitution[] {
+    if (!this.kernel.tile) return [first];
+    const element = first.affine(this.kernel.store);
+    if (values.laneStep(element) === 1) return [first];
+    const at = (n: number): Substitution | undefined =>
+      [...others].find((s) => {
+        const d = subtract(s.affine(this.kernel.store), element);
+        return d.terms.length === 0 && d.constant === n;
+      });
+    const next = [at(1), at(2), at(3)];
+    return next.every((s) => s !== undefined) ? [first, ...next] : [first];
+  }
+
+  /** Stores four vectors as the columns of a 4 x 4 matrix. */
+  private storeFour(values: Values, at: readonly Substitution[], bodies: readonly Value[]): void {
+    const { routine, kernel } = this;
+    const { code } = routine;
+    const target = this.schedule.buffers.get(kernel.target)!;
+    const element = at[0]!.affine(kernel.store);
+    const kept = (write: () => void): number => {
+      write();
+      const local = routine.local(v128);
+      code.set(local);
+      return local;
+    };
+    const [a, b, c, d] = bodies.map((v) => kept(() => values.vector(v))) as [number, number, number, number];
+    const pairs = (x: number, y: number, lanesOf: readonly number[]): number => kept(() => void code.get(x).get(y).shuffle(lanesOf));
+    const [ab, AB, cd, CD] = [pairs(a, b, [0, 4, 1, 5]), pairs(a, b, [2, 6, 3, 7]), pairs(c, d, [0, 4, 1, 5]), pairs(c, d, [2, 6, 3, 7])];
+    const columns = [[ab, cd, [0, 1, 4, 5]], [ab, cd, [2, 3, 6, 7]], [AB, CD, [0, 1, 4, 5]], [AB, CD, [2, 3, 6, 7]]] as const;
+    for (let l = 0; l < values.filledLanes(element); l++) {
+      const [x, y, lanesOf] = columns[l]!;
+      const offset = values.indices.address(add(scale(values.lanes[l]!.affine(element), 4), integer(target.offset)));
+      code.get(x).get(y).shuffle(lanesOf).access("v128.store", offset);
+    }
   }
 
   private store(values: Values, at: Substitution, body: Value): void {

@@ -1,4 +1,4 @@
-import { add, extentOf, integer, interval, scale, subtract, visitVariables, type Affine, type Variable } from "../../../dsl/index.js";
+import { add, extentOf, integer, interval, scale, shift, subtract, visitVariables, type Affine, type Variable } from "../../../dsl/index.js";
 import { atLeast } from "../../conditions.js";
 import type { Comparison, Condition, Read, Source, Value } from "../../ir.js";
 import { offsetOf } from "../../schedule/layout.js";
@@ -6,7 +6,7 @@ import type { Buffer } from "../../schedule/kernel.js";
 import { identity, substitution, usesData, type Substitution } from "../../schedule/values.js";
 import { freeVariables, visitParts, variablesOf, variablesOfCondition } from "../../values.js";
 import { f64, i32, v128, type ValueType } from "./encoder.js";
-import { Indices } from "./indices.js";
+import { Indices, reserved } from "./indices.js";
 import { byLanes, scalarBinary, scalarUnary, vectorBinary, vectorUnary } from "./operators.js";
 import type { Routine } from "./scope.js";
 
@@ -304,10 +304,9 @@ export class Values {
 
   /** Pushes the byte address of an element and gives the offset to add. */
   private address(v: Read): number {
-    const buffer = this.surroundings.buffers.get(v.source);
-    if (!buffer) throw new Error(`${v.source.name} is not stored`);
+    const buffer = this.buffer(v);
     const offset = offsetOf(buffer.layout, v.indices);
-    if (this.proved(v)) return this.indices.address(add(scale(offset, 4), integer(buffer.offset)));
+    if (this.reachable(v)) return this.indices.address(add(scale(offset, 4), integer(buffer.offset)));
     // It may be read before the guard that makes it valid is looked at: any element will do then.
     const { code } = this.routine;
     const at = this.routine.local(i32);
@@ -320,13 +319,23 @@ export class Values {
     return 0;
   }
 
-  private proved(v: Read): boolean {
-    const { layout } = this.surroundings.buffers.get(v.source)!;
-    return v.indices.every((a, d) => {
+  private buffer(v: Read): Buffer {
+    const buffer = this.surroundings.buffers.get(v.source);
+    if (!buffer) throw new Error(`${v.source.name} is not stored`);
+    return buffer;
+  }
+
+  /** Whether the place that is read lies in the memory, even where a guard makes the number there meaningless. */
+  private reachable(v: Read): boolean {
+    const { layout } = this.buffer(v);
+    const proved = v.indices.every((a, d) => {
       const { low, high } = interval(a);
       const size = v.source.shape[d]!;
       return (low >= -layout.halo[d]!.low || this.routine.holds(atLeast(a))) && (high < size + layout.halo[d]!.high || this.routine.holds(atLeast(subtract(integer(size - 1), a))));
     });
+    if (proved) return true;
+    const { low, high } = interval(offsetOf(layout, v.indices));
+    return 4 * low >= -reserved && 4 * (high - layout.size) < reserved;
   }
 
   private scalarRead(v: Read): void {
@@ -341,12 +350,12 @@ export class Values {
     const key = `R ${identity(v.source)} ${v.indices.map((a) => a.key).join()}`;
     const { code } = this.routine;
     this.remembered(key, v128, () => {
-      const offset = offsetOf(this.surroundings.buffers.get(v.source)!.layout, v.indices);
+      const offset = offsetOf(this.buffer(v).layout, v.indices);
       const step = this.laneStep(offset);
       const first = this.lanes[0]!.value(v) as Read;
       if (step === 0) code.access("v128.load32_splat", this.address(first));
-      else if (step === 1 && this.proved(v)) code.access("v128.load", this.address(first));
-      else {
+      else if (step === 1 && this.reachable(v)) code.access("v128.load", this.address(first));
+      else if (!this.nearby(v, offset)) {
         const all = this.routine.local(v128);
         code.access("v128.load32_splat", this.address(first)).set(all);
         for (const l of [1, 2, 3]) {
@@ -356,6 +365,27 @@ export class Values {
         code.get(all);
       }
     });
+  }
+
+  /** Reads four elements that lie within eight as one or two vectors, and picks them; false when they lie elsewhere. */
+  private nearby(v: Read, offset: Affine): boolean {
+    if (!this.reachable(v)) return false;
+    const places = this.lanes.map((at) => at.affine(offset));
+    const steps = places.map((a) => subtract(a, places[0]!));
+    if (steps.some((a) => a.terms.length > 0)) return false;
+    const least = Math.min(...steps.map((a) => a.constant));
+    const picks = steps.map((a) => a.constant - least);
+    if (picks.some((n) => n > 7)) return false;
+    const { code } = this.routine;
+    const { offset: start } = this.buffer(v);
+    const load = (from: number): void => void code.access("v128.load", this.indices.address(add(scale(shift(places[0]!, least + from), 4), integer(start))));
+    load(0);
+    if (picks.every((n) => n < 4)) {
+      const all = this.routine.local(v128);
+      code.tee(all).get(all);
+    } else load(4);
+    code.shuffle(picks);
+    return true;
   }
 
   private remembered(key: string, type: ValueType, write: () => void): void {

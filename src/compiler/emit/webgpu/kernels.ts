@@ -1,12 +1,12 @@
 import type { WebgpuLimits } from "../../../runtime/webgpu/plan.js";
-import type { Program, Source, Stage, Value } from "../../ir.js";
+import type { Program, Reduce, Source, Stage, Value } from "../../ir.js";
 import { reads } from "../../schedule/values.js";
 import { constant, mapParts } from "../../values.js";
 import { packedStage, packs } from "./contract/pack.js";
 import { recognise, type Contraction } from "./contract/recognise.js";
 import { chooseTile, pays, threadsOf, walkOf, widthOf, type Tile } from "./contract/tiles.js";
 import { contractSection } from "./contract/write.js";
-import { mapSection } from "./map.js";
+import { mapSection, reduceSection } from "./map.js";
 import { product, regionOf, splitQuotients, type Region } from "./region.js";
 import type { Section } from "./shader.js";
 import type { Use } from "./storage.js";
@@ -42,7 +42,10 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, tiling: Tiling
     const threads = contracts.find((c) => c)?.threads ?? usualThreads;
     const plans = regions.map((region, k): Planned => {
       const found = contracts[k];
-      if (!found) return { threads, reads: sourcesOf(region), section: mapSection(region, threads) };
+      if (!found) {
+        const shared = tiling !== "never" && isPowerOf2(threads) && longReductions(region, threads);
+        return { threads, reads: sourcesOf(region), section: shared ? reduceSection(region, threads) : mapSection(region, threads) };
+      }
       const { contraction, tile } = found;
       const packed = contraction.families.map((family, f) =>
         family.rights.map((right, r) => {
@@ -77,6 +80,29 @@ const contractionOf = (region: Region, limits: WebgpuLimits, tiling: Tiling): { 
 };
 
 const sourcesOf = ({ body }: Region): ReadonlySet<Source> => new Set(reads(body).map((r) => r.source));
+
+const isPowerOf2 = (n: number): boolean => Number.isInteger(Math.log2(n));
+
+/** Whether a region has few elements and a long way to each: then the threads of a workgroup share the way. */
+const longReductions = ({ loops, body }: Region, threads: number): boolean => {
+  const elements = product(loops);
+  return elements <= 16384 && outermost(body).some((r) => product(r.loops) >= 2 * threads && product(r.loops) < 2 ** 30);
+};
+
+/** Reductions that stand in no other one and under no condition. */
+const outermost = (v: Value): readonly Reduce[] => {
+  switch (v.kind) {
+    case "reduce":
+      return [v];
+    case "unary":
+    case "stop":
+      return outermost(v.a);
+    case "binary":
+      return [...outermost(v.a), ...outermost(v.b)];
+    default:
+      return [];
+  }
+};
 
 /** What the shader of a contraction reads: operands, packed where they are, and what is around the sums. */
 const operandsOf = (c: Contraction, packed: readonly (readonly (Source | undefined)[])[]): ReadonlySet<Source> => {

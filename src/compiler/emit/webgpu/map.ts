@@ -24,6 +24,20 @@ export const mapSection = ({ stage, loops, body, place }: Region, threads: numbe
   };
 };
 
+/** A region with one element a workgroup, whose threads share the long reductions. `threads` is a power of two. */
+export const reduceSection = ({ stage, loops, body, place }: Region, threads: number): Section => ({
+  groups: product(loops),
+  write: (shader, group) => {
+    const { writer } = shader;
+    const env = digits(shader, group, loops);
+    writer.together(
+      threads,
+      (type) => shader.shared(type === "f32" ? "partial" : "position", type, threads),
+      () => writer.values([{ value: body, env }], (text) => writer.branch("thread == 0u", () => shader.store(stage, writer.index(writer.keys.apply(place, env)), text))),
+    );
+  },
+});
+
 /** Takes a `u32` apart into variables, the last one fastest. */
 export const digits = (shader: Shader, flat: string, variables: readonly Variable[]): Env => {
   const { writer } = shader;

@@ -1,4 +1,4 @@
-import { add, extentOf, indexOf, integer, scale, variable, visitVariables, type Affine, type Atom, type Variable } from "../../../dsl/index.js";
+import { add, extentOf, floorDivide, indexOf, integer, remainder, scale, variable, visitVariables, type Affine, type Atom, type Variable } from "../../../dsl/index.js";
 import { visitCondition } from "../../conditions.js";
 import type { Piece, Stage, Value } from "../../ir.js";
 import { offsetOf, rowMajor } from "../../schedule/layout.js";
@@ -78,3 +78,21 @@ const quotientOf = (body: Value, v: Variable): number | undefined => {
   value(body);
   return found;
 };
+
+/** What variables are at a position of the box that they span, the last one fastest. */
+export const digitsOf = (flat: Affine, variables: readonly Variable[]): (readonly [Variable, Affine])[] => {
+  let inner = 1;
+  return [...variables]
+    .reverse()
+    .map((v, k): readonly [Variable, Affine] => {
+      const quotient = floorDivide(flat, inner);
+      inner *= extentOf(v);
+      // The first one takes what is left: a position beyond the box stays beyond it.
+      return [v, extentOf(v) === 1 ? integer(0) : k === variables.length - 1 ? quotient : remainder(quotient, extentOf(v))];
+    })
+    .reverse();
+};
+
+/** The position of variables in the box that they span. */
+export const positionOf = (variables: readonly Variable[], at: (v: Variable) => Affine): Affine =>
+  variables.reduce((flat, v) => add(scale(flat, extentOf(v)), at(v)), integer(0));

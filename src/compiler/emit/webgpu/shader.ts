@@ -17,13 +17,16 @@ export interface Section {
 /** How a buffer is seen: as numbers, or as vectors of four. */
 type View = "f32" | "vec4f";
 
+/** What workgroup memory holds. */
+type Shared = "f32" | "i32" | "vec4f";
+
 /** One compute shader under construction: its bindings, its functions, its statements. */
 export class Shader {
   readonly library = new Library();
   readonly writer: Writer;
   private readonly bindings = new Map<string, { readonly name: string; readonly buffer: number; readonly view: View; write: boolean }>();
   private readonly declarations = new Map<string, string>();
-  private readonly memory = new Map<string, number>();
+  private readonly memory = new Map<string, { readonly type: Shared; length: number }>();
 
   constructor(
     readonly threads: number,
@@ -37,9 +40,11 @@ export class Shader {
     this.declarations.set(key, text);
   }
 
-  /** Names an array of vectors that the threads of a workgroup share, of at least that many; sections share it as well. */
-  shared(name: string, vectors: number): string {
-    this.memory.set(name, Math.max(vectors, this.memory.get(name) ?? 0));
+  /** Names an array that the threads of a workgroup share, at least that long; sections share it as well. */
+  shared(name: string, type: Shared, length: number): string {
+    const known = this.memory.get(name);
+    if (known) known.length = Math.max(known.length, length);
+    else this.memory.set(name, { type, length });
     return name;
   }
 
@@ -109,7 +114,7 @@ export class Shader {
     const written = new Set(bindings.filter((b) => b.write).map((b) => b.buffer));
     const source = [
       ...bindings.map(({ name: n, buffer, view }, k) => `@group(0) @binding(${k}) var<storage, ${written.has(buffer) ? "read_write" : "read"}> ${n}: array<${view}>;`),
-      ...[...this.memory].map(([n, vectors]) => `var<workgroup> ${n}: array<vec4f, ${vectors}>;`),
+      ...[...this.memory].map(([n, { type, length }]) => `var<workgroup> ${n}: array<${type}, ${length}>;`),
       ...this.declarations.values(),
       this.library.text(),
       `@compute @workgroup_size(${this.threads})`,
@@ -121,7 +126,7 @@ export class Shader {
       name,
       source: `${source.join("\n")}\n`,
       threads: this.threads,
-      shared: [...this.memory.values()].reduce((n, vectors) => n + 16 * vectors, 0),
+      shared: [...this.memory.values()].reduce((n, { type, length }) => n + (type === "vec4f" ? 16 : 4) * length, 0),
       groups: [across, deep, 1],
       bindings: bindings.map(({ buffer }) => ({ buffer, write: written.has(buffer) })),
     };

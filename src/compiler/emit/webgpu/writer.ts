@@ -1,4 +1,4 @@
-import { add, extentOf, indexOf, integer, interval, isConstant, negate, scale, shift, type Affine, type Variable } from "../../../dsl/index.js";
+import { add, extentOf, indexOf, integer, interval, isConstant, negate, scale, shift, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Condition, Read, Reduce, Source, Value } from "../../ir.js";
 import { offsetOf, rowMajor } from "../../schedule/layout.js";
 import { identityOf } from "../../values.js";
@@ -7,6 +7,7 @@ import { Env, Keys } from "../gpujs/keys.js";
 import { binaryText, numberText, tight, unaryText } from "./functions.js";
 import { dependsOnDataAnywhere, Integers } from "./integers.js";
 import type { Library } from "./library.js";
+import { digitsOf, product } from "./region.js";
 
 /** Where a shader finds numbers: text of the element at an address, which counts from the start of the source. */
 export type Elements = (source: Source, address: string) => string;
@@ -32,6 +33,7 @@ export class Writer {
   private readonly made = new Map<string, Block>();
   private readonly positions = new Map<number, string>();
   private pending: Pending[] = [];
+  private team: Team | undefined;
   private readonly active = new Set<number>();
 
   constructor(
@@ -356,6 +358,13 @@ export class Writer {
 
   // ---- reductions
 
+  /** Writes with all threads of a workgroup at the same element: they share the long reductions that are needed in this block. */
+  together(threads: number, memory: (type: "f32" | "i32") => string, write: () => void): void {
+    this.team = { threads, memory, block: this.block };
+    write();
+    this.team = undefined;
+  }
+
   private reduce(v: Reduce, env: Env): string {
     const count = v.loops.reduce((n, l) => n * extentOf(l), 1);
     if (count === 0) return this.number(identityOf(v.op));
@@ -398,6 +407,10 @@ export class Writer {
   private loops(group: readonly Pending[]): readonly Accumulator[] {
     const accumulators = group.map(({ reduce: r }) => this.accumulator(r));
     const { loops } = group[0]!.reduce;
+    if (this.team?.block === this.block && product(loops) >= 2 * this.team.threads) {
+      this.share(this.team, loops, () => this.steps(group, accumulators));
+      return group.map(({ reduce }, k) => this.combine(this.team!, reduce, accumulators[k]!));
+    }
     const nest = (k: number): void => {
       const l = loops[k];
       if (l) return this.loop(l, () => nest(k + 1));
@@ -405,6 +418,46 @@ export class Writer {
     };
     nest(0);
     return accumulators;
+  }
+
+  /** The turns of one thread of a team: every so manieth position of the loops. */
+  private share({ threads }: Team, loops: readonly Variable[], write: () => void): void {
+    const count = product(loops);
+    const at = this.fresh("at");
+    this.nest("loop", `for (var ${at} = i32(thread); ${at} < ${count}; ${at} += ${threads})`, () => {
+      const flat = variable("at", count);
+      this.define(flat, at);
+      for (const [v, a] of digitsOf(indexOf(flat), loops)) this.define(v, this.named(this.index(a), v.name));
+      write();
+    });
+  }
+
+  /** What the threads of a team have found, put together in the same order in every run. */
+  private combine({ threads, memory }: Team, r: Reduce, { total, best }: Accumulator): Accumulator {
+    const [totals, bests] = [memory(best === undefined ? "f32" : "i32"), best === undefined ? "" : memory("f32")];
+    this.line(`${totals}[thread] = ${total};`);
+    if (best !== undefined) this.line(`${bests}[thread] = ${best};`);
+    this.line("workgroupBarrier();");
+    const half = this.fresh("half");
+    this.nest("loop", `for (var ${half} = ${threads / 2}u; ${half} > 0u; ${half} = ${half} >> 1u)`, () => {
+      this.nest("branch", `if (thread < ${half})`, () => {
+        const [mine, other] = [`${totals}[thread]`, `${totals}[thread + ${half}]`];
+        if (best === undefined) {
+          this.line(r.op === "sum" ? `${mine} += ${other};` : r.op === "prod" ? `${mine} *= ${other};` : `${mine} = ${this.library.use(r.op === "max" ? "largest" : "smallest")}(${mine}, ${other});`);
+          return;
+        }
+        const [a, b] = [this.keep(`${bests}[thread]`), this.keep(`${bests}[thread + ${half}]`)];
+        // The first of equals wins.
+        this.nest("branch", `if (${b} > ${a} || (${b} == ${a} && ${other} < ${mine}))`, () => {
+          this.line(`${bests}[thread] = ${b};`);
+          this.line(`${mine} = ${other};`);
+        });
+      });
+      this.line("workgroupBarrier();");
+    });
+    const result = this.named(`${totals}[0]`, r.op);
+    this.line("workgroupBarrier();");
+    return { total: result, best };
   }
 
   private accumulator(r: Reduce): Accumulator {
@@ -465,6 +518,16 @@ export class Writer {
     for (const part of parts) this.line(`${h} = ${this.library.use("mix")}(${h} ^ bitcast<u32>(i32(${part})));`);
     return `f32(${h} >> 8u) * ${2 ** -24}f`;
   }
+}
+
+/** The threads of a workgroup that compute one element together. */
+interface Team {
+  /** A power of two. */
+  readonly threads: number;
+  /** Workgroup memory, an element a thread. */
+  readonly memory: (type: "f32" | "i32") => string;
+  /** Where all of them are. */
+  readonly block: Block;
 }
 
 interface Accumulator {

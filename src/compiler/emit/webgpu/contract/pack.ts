@@ -1,8 +1,8 @@
-import { add, extentOf, floorDivide, indexOf, integer, negate, remainder, scale, shift, variable, type Affine, type Variable } from "../../../../dsl/index.js";
+import { extentOf, indexOf, negate, shift, variable, type Affine, type Variable } from "../../../../dsl/index.js";
 import { and, atLeast } from "../../../conditions.js";
 import type { Stage, Value } from "../../../ir.js";
 import { constant, select, substituteValue } from "../../../values.js";
-import { product } from "../region.js";
+import { digitsOf, product } from "../region.js";
 import type { Contraction } from "./recognise.js";
 import type { Walk } from "./tiles.js";
 
@@ -34,21 +34,3 @@ export const packedStage = (name: string, c: Contraction, operand: Value, { oute
     pieces: [{ axes: axes.map((v) => ({ variable: v, start: 0, step: 1 })), body: select(and(below(e, height), below(n, width)), substituteValue(operand, (v) => images.get(v)), constant(0)) }],
   };
 };
-
-/** What variables are at a position of the box that they span, the last one fastest. */
-export const digitsOf = (flat: Affine, variables: readonly Variable[]): (readonly [Variable, Affine])[] => {
-  let inner = 1;
-  return [...variables]
-    .reverse()
-    .map((v, k): readonly [Variable, Affine] => {
-      const quotient = floorDivide(flat, inner);
-      inner *= extentOf(v);
-      // The first one takes what is left: a position beyond the box stays beyond it.
-      return [v, extentOf(v) === 1 ? integer(0) : k === variables.length - 1 ? quotient : remainder(quotient, extentOf(v))];
-    })
-    .reverse();
-};
-
-/** The position of variables in the box that they span. */
-export const positionOf = (variables: readonly Variable[], at: (v: Variable) => Affine): Affine =>
-  variables.reduce((flat, v) => add(scale(flat, extentOf(v)), at(v)), integer(0));

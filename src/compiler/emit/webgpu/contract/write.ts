@@ -3,10 +3,9 @@ import { atLeast } from "../../../conditions.js";
 import type { Source } from "../../../ir.js";
 import { Env } from "../../gpujs/keys.js";
 import { digits } from "../map.js";
-import { product } from "../region.js";
+import { digitsOf, positionOf, product } from "../region.js";
 import type { Section, Shader } from "../shader.js";
 import type { Writer } from "../writer.js";
-import { digitsOf, positionOf } from "./pack.js";
 import type { Contraction, Family } from "./recognise.js";
 import { heightOf, strideIn, threadsOf, walkOf, widthOf, type Tile, type Walk } from "./tiles.js";
 
@@ -96,8 +95,8 @@ class Contract {
     // Two steps are in memory: one is computed while the next one comes.
     const [left, right] = [(walk.depth * this.high) / 4, (walk.depth * this.wide) / 4];
     const copies = count > 1 ? 2 : 1;
-    const a = this.shader.shared("leftTile", copies * left * family.lefts.length);
-    const b = this.shader.shared("rightTile", copies * right * family.rights.length);
+    const a = this.shader.shared("leftTile", "vec4f", copies * left * family.lefts.length);
+    const b = this.shader.shared("rightTile", "vec4f", copies * right * family.rights.length);
     const tiles = { a, b, left, right, copies };
     const first: Step = { outer: walk.outer.map((v) => [v, integer(0)] as const), block: integer(0), number: integer(0) };
     for (const store of this.load(f, walk, first)) store(tiles, "");
