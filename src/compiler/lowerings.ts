@@ -17,7 +17,9 @@ export const lowerings: readonly Lowering[] = [
     describe: "what is stored, in which layout, and where in the arena",
     print: (program) => {
       const { buffers, bytes } = schedule(program);
-      const rows = [...buffers.values()].map(({ name, source, layout, offset }) => `${name} [${source.shape.join(", ")}]: ${4 * layout.size} bytes at ${offset}, strides ${layout.strides.join(" ")}, origin ${layout.origin}`);
+      // Kernels read through flat views of the same memory, which are no buffers of their own.
+      const stored = [...buffers.values()].filter(({ source }) => source.shape.every(Number.isFinite));
+      const rows = stored.map(({ name, source, layout, offset }) => `${name} [${source.shape.join(", ")}]: ${4 * layout.size} bytes at ${offset}, strides ${layout.strides.join(" ")}, origin ${layout.origin}`);
       return [...rows, `peak ${bytes} bytes`].join("\n");
     },
   },
