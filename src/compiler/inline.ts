@@ -122,11 +122,10 @@ const elementsRead = (r: Read): number => {
   r.indices.forEach((a, axis) => {
     const { low, high } = interval(a);
     if (r.fill !== undefined) inside *= Math.min(1, r.source.shape[axis]! / (high - low + 1));
-    for (const { atom } of a.terms) {
-      if (atom.kind === "floor" || atom.kind === "variable") {
-        const of = interval({ constant: 0, terms: [{ coefficient: 1, atom }], key: atom.key });
-        ranges.set(atom.key, of.high - of.low + 1);
-      } else for (const x of variablesOf({ constant: 0, terms: [{ coefficient: 1, atom }], key: atom.key })) ranges.set(`${x.id}`, extentOf(x));
+    for (const term of a.terms) {
+      const alone: Affine = { constant: 0, terms: [{ ...term, coefficient: 1 }], key: term.atom.key };
+      if (term.atom.kind === "floor") ranges.set(alone.key, interval(alone).high - interval(alone).low + 1);
+      else for (const x of variablesOf(alone)) ranges.set(indexOf(x).key, extentOf(x));
     }
   });
   return [...ranges.values()].reduce((n, k) => n * k, inside);

@@ -126,6 +126,13 @@ describe("fuse", () => {
     expect(fused(trace(f, { x: [3, 4], y: [3, 4], g: [4] }))).toMatchObject({ sums: 2 });
   });
 
+  it("equal sums are one, so many times: s + s + s = 3 s; with weights, one sum that is used three times", () => {
+    const s = fused(trace(({ x, g }: { x: Matrix; g: Vector }): Vector => tensor((o) => sum((i) => g(i) * x(o, i)) + sum((j) => x(o, j) * g(j)) + sum((k) => x(o, k) * g(k))), { x: [3, 4], g: [4] }));
+    expect(s).toMatchObject({ sums: 1, multiplyAdds: 12 });
+    const weighted = fused(trace(({ x, g }: { x: Matrix; g: Vector }): Vector => tensor((o) => x(o, 1) * sum((i) => g(i) * x(o, i)) + x(o, 2) * sum((j) => g(j) * x(o, j))), { x: [3, 4], g: [4] }));
+    expect(weighted).toMatchObject({ sums: 1, multiplyAdds: 12 });
+  });
+
   it("sums of different weight share their loops, not their terms", () => {
     const f = ({ x, y, g }: { x: Matrix; y: Matrix; g: Vector }): Vector => tensor((o) => x(o, 0) * sum((i) => g(i) * x(o, i)) + sum((j) => y(o, j) * g(j)));
     expect(fused(trace(f, { x: [3, 4], y: [3, 4], g: [4] }))).toMatchObject({ sums: 2 });
