@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { passes } from "../compiler/passes.js";
+import { dumpable } from "../compiler/explain.js";
 import { exit, report } from "./usage.js";
 import { version } from "./version.js";
 
@@ -34,7 +34,7 @@ const define = (outcome: Outcome): Command => {
     .description("Prints the ranges that were inferred, the program before and after specialisation, its pieces, its cost against the dense equivalent, and the kernels.")
     .argument("<FILE#EXPORT>", "the program")
     .option(...shape)
-    .option("--dump-after <pass>", `print the program after a pass: ${["trace", ...passes.map((p) => p.name)].join(", ")}`)
+    .option("--dump-after <pass>", `print the program after a pass: ${dumpable.join(", ")}`)
     .option("--device <device>", "whose kernels to print")
     .option("--json", "print { inputs, output, pieces, cost, kernels }")
     .addHelpText("after", `${files}\n\nExamples:\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3 --dump-after split\n  indexical explain net.ts --shape x=8,8 --device wasm --json`)

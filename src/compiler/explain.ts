@@ -139,10 +139,12 @@ const backEnds = (device = "auto"): readonly BackEnd[] => {
 const dumpOf = (name: string, dumps: ReadonlyMap<string, Program>, specialised: Program, kernels: readonly KernelSource[]): string =>
   lowerings.find((l) => l.name === name)?.print(specialised, kernels) ?? printProgram(dumps.get(name)!);
 
+/** What `dumpAfter` may name, in order. */
+export const dumpable: readonly string[] = ["trace", ...passes.map((p) => p.name), ...lowerings.map((l) => l.name)];
+
 const checkPass = (name: string | undefined): void => {
-  const names = ["trace", ...passes.map((p) => p.name), ...lowerings.map((l) => l.name)];
-  if (name !== undefined && !names.includes(name))
-    throw new IndexicalError("pass-unknown", `there is no pass ${name}`, { remedy: `Passes are ${names.join(", ")}.${suggest(name, names)}` });
+  if (name !== undefined && !dumpable.includes(name))
+    throw new IndexicalError("pass-unknown", `there is no pass ${name}`, { remedy: `Passes are ${dumpable.join(", ")}.${suggest(name, dumpable)}` });
 };
 
 const rangesOf = (traced: Traced, written: Program): readonly DefinitionRanges[] =>
