@@ -193,3 +193,6 @@ export const randomConv = (): fc.Arbitrary<RandomProgram> =>
       const program = ir.program([conv, ...next], inputs);
       return { program, inputs: Object.fromEntries(inputs.map((i) => [i.name, Float32Array.from(integers(i.shape), (n) => Math.sign(n) * Math.min(2, Math.abs(n)))])) };
     });
+
+/** The same few convolutions each time. */
+export const randomConvs = (count: number): Case[] => fc.sample(randomConv(), { numRuns: count, seed: 5 }).map((c, k) => ({ ...c, name: `convolution ${k}` }));

@@ -4,8 +4,9 @@ import { emitGpujs } from "../../src/compiler/emit/gpujs/index.js";
 import { createGpujs } from "../../src/runtime/gpujs/index.js";
 import { randomProgram } from "../support/arbitrary.js";
 import { bitCases, exactCases, randomConv } from "../support/cases.js";
-import { expectClose, functionCases, uniformCases } from "../support/functions.js";
+import { closeness, functionCases, uniformCases } from "../support/functions.js";
 import { expectExact, runGpujs } from "../support/gpujs.js";
+import { firstWrong, largeCases } from "../support/large.js";
 
 const forms = ["auto", "plain", "tiled"] as const;
 
@@ -39,8 +40,13 @@ describe("gpujs:webgpu gives what the interpreter gives, bit for bit:", () => {
 
 describe("functions on gpujs:webgpu are right to what WGSL promises:", () => {
   it.each(functionCases())("$name", async (c) => {
-    expectClose(c, await runGpujs(c.program, c.inputs, "webgpu"), "shading");
+    expect(closeness(c, await runGpujs(c.program, c.inputs, "webgpu"), "shading")).toBeUndefined();
   });
+});
+
+it.each(largeCases())("beyond 2^24 elements, $name", async ({ program, inputs, expected }) => {
+  const { output } = await runGpujs(program, inputs, "webgpu");
+  expect(firstWrong(output!.data, expected)).toBeUndefined();
 });
 
 it("gives the same when it runs again, and on other numbers", async () => {

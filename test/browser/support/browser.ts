@@ -11,9 +11,9 @@ const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/
  * Chromium without a window, with WebGL 2 and WebGPU on its software adapter. Workgroup memory is not cleared for the
  * shaders, which must not count on it: clearing it takes that adapter seconds to compile.
  */
-const launch = (): Promise<Browser> => {
+export const launch = (): Promise<Browser> => {
   if (executablePath === undefined) throw new Error("there is no Chromium: install Debian's package chromium");
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-dawn-features=disable_workgroup_init"] });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-dawn-features=disable_workgroup_init", "--js-flags=--expose-gc"] });
 };
 
 /** What a job gives. */
