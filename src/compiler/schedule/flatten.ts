@@ -5,6 +5,7 @@ import { mapParts, read, reduce, variablesOf, variablesOfCondition, visitParts, 
 import { stepsOf } from "./analysis.js";
 import type { Layout } from "./kernel.js";
 import { offsetOf } from "./layout.js";
+import { mayMerge } from "./summation.js";
 import { substitution, usesData } from "./values.js";
 
 /**
@@ -104,6 +105,7 @@ const findPair = (body: Value): readonly [Variable, Variable] | undefined => {
     if (r.op === "argmax") continue;
     for (let i = 0; i + 1 < r.loops.length; i++) {
       const [a, b] = [r.loops[i]!, r.loops[i + 1]!];
+      if (r.op === "sum" && !mayMerge(r.loops, a, b)) continue;
       if (all.every((s) => !(s.loops.includes(a) || s.loops.includes(b)) || (s.op !== "argmax" && s.loops[s.loops.indexOf(a) + 1] === b && s.loops.includes(a))) && mergeable(body, a, b)) return [a, b];
     }
   }

@@ -1,7 +1,8 @@
-import { add, extentOf, indexOf, integer, scale, type Affine } from "../../../dsl/index.js";
+import { add, extentOf, indexOf, integer, scale, type Affine, type Variable } from "../../../dsl/index.js";
 import { conditionKey, conjuncts, and } from "../../conditions.js";
 import type { Condition, Reduce } from "../../ir.js";
 import { freeVariables, identityOf, variablesOfCondition } from "../../values.js";
+import { partialSums } from "../../schedule/summation.js";
 import { identity, reduces, type Substitution } from "../../schedule/values.js";
 import { f64, i32, v128 } from "./encoder.js";
 import type { Routine, Scope } from "./scope.js";
@@ -77,7 +78,11 @@ class Nest {
     const own = family.map((r) => and(...conjuncts(r.where).filter((c) => !shared.some((d) => conditionKey(d) === conditionKey(c)))));
     const pending = new Set(shared);
     const closed = new Set(loops);
-    for (const v of loops) {
+    const starts = wide && family.every((r) => r.op === "sum") ? partialSums(loops) : new Set<Variable>();
+    const nest = (depth: number, into: readonly Accumulator[]): void => {
+      const v = loops[depth];
+      if (v === undefined) return family.forEach((r, i) => this.step(r, own[i]!, into[i]!));
+      const parts = starts.has(v) ? family.map((r) => this.begin(r)) : into;
       routine.open(v, { constant: extentOf(v) });
       closed.delete(v);
       for (const c of pending) {
@@ -87,9 +92,11 @@ class Nest {
         routine.skipUnless();
         routine.scope.facts.add(conditionKey(c));
       }
-    }
-    family.forEach((r, i) => this.step(r, own[i]!, accumulators[i]!));
-    for (let i = 0; i < loops.length; i++) routine.close();
+      nest(depth + 1, parts);
+      routine.close();
+      if (parts !== into) into.forEach(({ value }, i) => routine.code.get(value).get(parts[i]!.value).simd("f32x4.add").set(value));
+    };
+    nest(0, accumulators);
     family.forEach((r, i) => home.memo.set(keyOf(r, wide), this.end(accumulators[i]!)));
   }
 
