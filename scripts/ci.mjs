@@ -8,7 +8,6 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import { ensure, root } from "./ensure.mjs";
 
 const scratch = mkdtempSync(join(tmpdir(), "indexical-ci-"));
@@ -91,24 +90,9 @@ const examples = readdirSync(join(root, "examples"), { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && existsSync(join(root, "examples", entry.name, "main.ts")))
   .map((entry) => entry.name);
 
-/** The whole of `import "indexical"` in a page: minified, and compressed as a server would. */
-const budgets = { indexical: { minified: 1000, compressed: 280 } };
-
 const size = async () => {
-  const { build } = await import("esbuild");
-  const lines = [];
-  let ok = true;
-  for (const [entry, budget] of Object.entries(budgets)) {
-    const result = await build({
-      stdin: { contents: `export * from "${entry}";`, resolveDir: root },
-      bundle: true, minify: true, format: "esm", platform: "browser", write: false, external: ["node:*", "webgpu", "gl"], logLevel: "silent",
-    });
-    const bytes = result.outputFiles[0].contents;
-    const [minified, compressed] = [bytes.length / 1024, gzipSync(bytes).length / 1024];
-    ok &&= minified <= budget.minified && compressed <= budget.compressed;
-    lines.push(`${entry}: ${minified.toFixed(0)} KiB of ${budget.minified}, compressed ${compressed.toFixed(0)} of ${budget.compressed}`);
-  }
-  return { ...one({ ok, output: lines.join("\n") }), note: lines.join("; ") };
+  const { ok, stdout, output } = await node(["scripts/size.mjs"]);
+  return { ...one({ ok, output }), note: stdout.trim().replaceAll("\n", "; ") };
 };
 
 /** Is there a GPU that is one? The software adapter tells correctness, not speed. */

@@ -8,7 +8,9 @@ import { isolation } from "./support/server.js";
 
 const ask = pages();
 const folder = fileURLToPath(new URL("../goldens/", import.meta.url));
-const ids = readdirSync(folder).flatMap((file) => /^(.*)\.json$/.exec(file)?.[1] ?? []).sort();
+const ids = readdirSync(folder)
+  .flatMap((file) => /^(.*)\.json$/.exec(file)?.[1] ?? [])
+  .sort();
 
 /** Under the strictest policy that lets WebAssembly run, with threads from text; `connect-src` is for the cases themselves. */
 const policy = { "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'" };

@@ -8,20 +8,36 @@ const ask = pages();
 const result = <J extends Order["job"]>(job: J, options: Order["options"], inWorker = false) => ask(isolation, { job, options, inWorker });
 
 test("a program that was never transformed is refused, and the plugin to add is named", async () => {
-  expect(await result("untransformed", {})).toMatchObject({ name: "IndexicalError", code: "not-transformed", message: expect.stringContaining("indexical/plugin") as string });
+  expect(await result("untransformed", {})).toMatchObject({
+    name: "IndexicalError",
+    code: "not-transformed",
+    message: expect.stringContaining("indexical/plugin") as string,
+  });
 });
 
-const devices: readonly Order["options"][] = [{ device: "wasm", threads: 2 }, { device: "wasm", threads: 1 }, { device: "gpujs:webgl2" }, { device: "gpujs:webgpu" }, { device: "webgpu" }];
+const devices: readonly Order["options"][] = [
+  { device: "wasm", threads: 2 },
+  { device: "wasm", threads: 1 },
+  { device: "gpujs:webgl2" },
+  { device: "gpujs:webgpu" },
+  { device: "webgpu" },
+];
 const name = ({ device, threads }: Order["options"]): string => `${device}${threads === undefined ? "" : `, ${threads} threads`}`;
 
 describe.each(devices.map((options) => [name(options), options] as const))("%s", (_, options) => {
   test("a signal stops compiling and running, and the next run is right", async () => {
-    expect(await result("aborts", options)).toMatchObject({ device: options.device, compiling: "AbortError", before: "AbortError", during: "AbortError", after: true });
+    expect(await result("aborts", options)).toMatchObject({
+      device: options.device,
+      compiling: "AbortError",
+      before: "AbortError",
+      during: "AbortError",
+      after: true,
+    });
   });
   test("disposal leaves nothing behind", async () => {
     const { made, ...left } = await result("disposal", options);
     expect(left).toEqual({ right: true, disposed: "disposed", alive: {} });
-    expect(made > 0).toBe(options.threads !== 1);
+    expect(made).toBeGreaterThanOrEqual(10);
   });
   test("twenty programs live at the same time", async () => {
     expect((await result("together", options)).right).toEqual(Array.from({ length: 20 }, () => true));

@@ -8,7 +8,8 @@ const ask = pages();
 const policy = (text: string) => ({ "Content-Security-Policy": text });
 
 /** A program on a device, in a page with these headers. */
-const where = (headers: Readonly<Record<string, string>>, options: Order["options"], inWorker = false) => ask(headers, { job: "where", options, inWorker });
+const where = (headers: Readonly<Record<string, string>>, options: Order["options"], inWorker = false) =>
+  ask(headers, { job: "where", options, inWorker });
 
 describe("scripts of the site itself, and nothing else", () => {
   const strict = policy("default-src 'none'; script-src 'self'");
@@ -16,10 +17,16 @@ describe("scripts of the site itself, and nothing else", () => {
     expect(await where(strict, { device })).toEqual({ device, why: "as asked", right: true });
   });
   test.each(["wasm", "gpujs:webasm"])("%s is refused, and what is missing is named", async (device) => {
-    expect(await where(strict, { device })).toMatchObject({ code: "device-unavailable", message: expect.stringContaining("its script-src lacks 'wasm-unsafe-eval'") as string });
+    expect(await where(strict, { device })).toMatchObject({
+      code: "device-unavailable",
+      message: expect.stringContaining("its script-src lacks 'wasm-unsafe-eval'") as string,
+    });
   });
   test("gpujs:cpu is refused, and what is missing is named", async () => {
-    expect(await where(strict, { device: "gpujs:cpu" })).toMatchObject({ code: "device-unavailable", message: expect.stringContaining("its script-src lacks 'unsafe-eval'") as string });
+    expect(await where(strict, { device: "gpujs:cpu" })).toMatchObject({
+      code: "device-unavailable",
+      message: expect.stringContaining("its script-src lacks 'unsafe-eval'") as string,
+    });
   });
   test("auto finds what is left, and says what is not", async () => {
     expect(await where(strict, {})).toMatchObject({ device: "webgpu", right: true, why: expect.stringContaining("'wasm-unsafe-eval'") as string });
@@ -62,5 +69,9 @@ describe("wasm-unsafe-eval", () => {
 });
 
 test("gpujs:cpu needs unsafe-eval", async () => {
-  expect(await where(policy("default-src 'none'; script-src 'self' 'unsafe-eval'"), { device: "gpujs:cpu" })).toEqual({ device: "gpujs:cpu", why: "as asked", right: true });
+  expect(await where(policy("default-src 'none'; script-src 'self' 'unsafe-eval'"), { device: "gpujs:cpu" })).toEqual({
+    device: "gpujs:cpu",
+    why: "as asked",
+    right: true,
+  });
 });

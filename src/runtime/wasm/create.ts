@@ -48,15 +48,23 @@ const allocate = ({ pages, peakBytes }: WasmPlan, shared: boolean): WebAssembly.
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   } catch (cause) {
-    throw new IndexicalError("device-memory", `the program needs ${peakBytes} bytes at its peak, and WebAssembly gets none here: ${(cause as Error).message}`, {
-      cause,
-      remedy: "Dispose of programs that are done, or compile it for a smaller shape and run it in parts.",
-    });
+    throw new IndexicalError(
+      "device-memory",
+      `the program needs ${peakBytes} bytes at its peak, and WebAssembly gets none here: ${(cause as Error).message}`,
+      {
+        cause,
+        remedy: "Dispose of programs that are done, or compile it for a smaller shape and run it in parts.",
+      },
+    );
   }
 };
 
 const view = (memory: WebAssembly.Memory, { offset, shape }: { readonly offset: number; readonly shape: readonly number[] }): Float32Array =>
-  new Float32Array(memory.buffer, offset, shape.reduce((n, d) => n * d, 1));
+  new Float32Array(
+    memory.buffer,
+    offset,
+    shape.reduce((n, d) => n * d, 1),
+  );
 
 class Loaded implements WasmExecutable {
   readonly device = "wasm";

@@ -12,7 +12,8 @@ export const cores = async (): Promise<number> => {
 /** Whether threads can share a memory here. In a page this needs cross-origin isolation. */
 export const canShare = (): boolean => typeof SharedArrayBuffer === "function" && typeof Atomics === "object";
 
-export const disposed = (): IndexicalError => new IndexicalError("disposed", "the executable was disposed of", { remedy: "Compile the program again." });
+export const disposed = (): IndexicalError =>
+  new IndexicalError("disposed", "the executable was disposed of", { remedy: "Compile the program again." });
 
 const lost = (why: string): IndexicalError =>
   new IndexicalError("device-lost", `a thread of the device wasm ended: ${why}`, { remedy: "Compile the program again." });

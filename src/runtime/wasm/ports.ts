@@ -54,7 +54,12 @@ const inBrowser = (script: string | URL | undefined): Port => {
       // Nothing but the name of the event says why a policy forbade a worker.
       worker.onerror = ({ message }: Partial<ErrorEvent>) => {
         forget();
-        onLost(message ?? (script === undefined ? "the page's policy may forbid workers from blob: addresses" : `${String(script)} could not be loaded as a worker`));
+        onLost(
+          message ??
+            (script === undefined
+              ? "the page's policy may forbid workers from blob: addresses"
+              : `${String(script)} could not be loaded as a worker`),
+        );
       };
     },
     hold: () => {},

@@ -15,7 +15,13 @@ export interface Runner {
 }
 
 /** Worker threads, or the calling thread where there can be none. */
-export const startRunner = async (plan: WasmPlan, module: WebAssembly.Module, memory: WebAssembly.Memory, threads: number, worker: string | URL | undefined): Promise<Runner> => {
+export const startRunner = async (
+  plan: WasmPlan,
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  threads: number,
+  worker: string | URL | undefined,
+): Promise<Runner> => {
   if (threads === 1) return inline(plan, module, memory, "one thread, as asked");
   if (!canShare()) return inline(plan, module, memory, "one thread: there is no SharedArrayBuffer; a page has it when it is cross-origin isolated");
   try {
@@ -61,7 +67,13 @@ const inline = async (plan: WasmPlan, module: WebAssembly.Module, memory: WebAss
   };
 };
 
-const pooled = async (plan: WasmPlan, module: WebAssembly.Module, memory: WebAssembly.Memory, threads: number, worker: string | URL | undefined): Promise<Runner> => {
+const pooled = async (
+  plan: WasmPlan,
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  threads: number,
+  worker: string | URL | undefined,
+): Promise<Runner> => {
   const pool = await Pool.open(threads, { module, memory, functions: plan.functions, steps: plan.steps }, worker);
   return {
     threads,

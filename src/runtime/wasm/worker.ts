@@ -37,7 +37,9 @@ export const serve = (math: (name: string) => (...of: number[]) => number, slots
   const scope = globalThis as unknown as {
     postMessage: (message: Reply) => void;
     addEventListener: (type: string, listener: (event: { data: unknown }) => void) => void;
-    require?: (name: string) => { parentPort: { postMessage: (message: Reply) => void; on: (type: string, listener: (data: unknown) => void) => void } };
+    require?: (name: string) => {
+      parentPort: { postMessage: (message: Reply) => void; on: (type: string, listener: (data: unknown) => void) => void };
+    };
   };
   const port = scope.require?.("node:worker_threads").parentPort;
   const reply = (message: Reply): void => (port ? port.postMessage(message) : scope.postMessage(message));
@@ -50,7 +52,9 @@ export const serve = (math: (name: string) => (...of: number[]) => number, slots
     const { exports } = await WebAssembly.instantiate(module, { env: { memory }, math: imports });
     const state = new Int32Array(block);
     const times = new Float64Array(clock);
-    const kernels = steps.map((s) => s.kernels.map((k) => ({ items: k.items, chunk: k.chunk, run: exports[k.name] as (begin: number, end: number) => void })));
+    const kernels = steps.map((s) =>
+      s.kernels.map((k) => ({ items: k.items, chunk: k.chunk, run: exports[k.name] as (begin: number, end: number) => void })),
+    );
     const counters: number[] = [];
     let next: number = slots.counters;
     for (const s of kernels) {

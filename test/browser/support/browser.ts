@@ -13,7 +13,16 @@ const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/
  */
 export const launch = (): Promise<Browser> => {
   if (executablePath === undefined) throw new Error("there is no Chromium: install Debian's package chromium");
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-dawn-features=disable_workgroup_init", "--js-flags=--expose-gc"] });
+  return chromium.launch({
+    executablePath,
+    args: [
+      "--no-sandbox",
+      "--enable-unsafe-webgpu",
+      "--use-webgpu-adapter=swiftshader",
+      "--enable-dawn-features=disable_workgroup_init",
+      "--js-flags=--expose-gc",
+    ],
+  });
 };
 
 /** What a job gives. */
@@ -43,7 +52,10 @@ const ask = async <J extends Order["job"]>(browser: Browser, site: Site, order: 
 };
 
 /** For the tests of a file: one browser, and a page for each order, from a site with the given headers. */
-export const pages = (): (<J extends Order["job"]>(headers: Readonly<Record<string, string>>, order: Order & { readonly job: J }) => Promise<Result<J>>) => {
+export const pages = (): (<J extends Order["job"]>(
+  headers: Readonly<Record<string, string>>,
+  order: Order & { readonly job: J },
+) => Promise<Result<J>>) => {
   let browser: Browser;
   let files: Bundle;
   beforeAll(async () => {

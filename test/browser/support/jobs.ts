@@ -28,7 +28,9 @@ type Files = ReadonlyMap<string, readonly [json: Uint8Array, tensors: Uint8Array
 /** All golden cases, by id. */
 export const fetchGoldens = async (): Promise<Files> => {
   const ids = JSON.parse(new TextDecoder().decode(await bytes("/goldens.json"))) as string[];
-  return new Map(await Promise.all(ids.map(async (id) => [id, await Promise.all([bytes(`/goldens/${id}.json`), bytes(`/goldens/${id}.safetensors`)])] as const)));
+  return new Map(
+    await Promise.all(ids.map(async (id) => [id, await Promise.all([bytes(`/goldens/${id}.json`), bytes(`/goldens/${id}.safetensors`)])] as const)),
+  );
 };
 
 const goldens = async (options: Options, files: () => Promise<Files>): Promise<readonly CaseResult[]> => {
@@ -39,16 +41,19 @@ const goldens = async (options: Options, files: () => Promise<Files>): Promise<r
 
 const smooth = (x: Volume): Volume => tensor((n, c, d, h, w) => sum([3, 3, 3], (i, j, k) => x(n, c, d + i, h + j, w + k) / 27));
 
-/** Averages over 27 neighbours, eight times over. */
-const average = ({ x }: { x: Volume }): Volume => Array.from({ length: 8 }).reduce<Volume>((y) => smooth(y), x);
-
 const extent = 32;
-const compileAverage = (options: CompileOptions): Promise<Compiled<{ x: Volume }, Volume>> => compile(average, { x: [1, 1, extent, extent, extent] }, options);
+/** Averages over 27 neighbours, some times over. */
+const compileAverage = (options: CompileOptions, times: number): Promise<Compiled<{ x: Volume }, Volume>> =>
+  compile(
+    ({ x }: { x: Volume }): Volume => Array.from({ length: times }).reduce<Volume>((y) => smooth(y), x),
+    { x: [1, 1, extent, extent, extent] },
+    options,
+  );
 const ramp = (from: number): Float32Array => Float32Array.from({ length: extent ** 3 }, (_, i) => from + Math.floor(i / extent ** 2));
-/** The average of a ramp is the ramp. */
-const isRamp = (from: number, { data }: { readonly data: ArrayLike<number> }): boolean => {
-  const inner = extent - 16;
-  return data.length === inner ** 3 && Array.from(data).every((v, i) => Math.abs(v - (from + 8 + Math.floor(i / inner ** 2))) < 1e-3);
+/** The average of a ramp is the ramp, without its borders. */
+const isRamp = (from: number, times: number, { data }: { readonly data: ArrayLike<number> }): boolean => {
+  const inner = extent - 2 * times;
+  return data.length === inner ** 3 && Array.from(data).every((v, i) => Math.abs(v - (from + times + Math.floor(i / inner ** 2))) < 1e-3);
 };
 
 /** The name and the message of what is thrown. */
@@ -62,9 +67,18 @@ const refusal = async (attempt: () => Promise<unknown>): Promise<{ readonly name
   return { name: "", code: "", message: "nothing was thrown" };
 };
 
-const aborts = async (options: Options): Promise<{ readonly before: string; readonly compiling: string; readonly during: string; readonly told: number; readonly after: boolean; readonly device: string }> => {
-  const compiling = await refusal(() => compileAverage({ ...options, signal: AbortSignal.abort() }));
-  const executable = await compileAverage(options);
+const aborts = async (
+  options: Options,
+): Promise<{
+  readonly before: string;
+  readonly compiling: string;
+  readonly during: string;
+  readonly told: number;
+  readonly after: boolean;
+  readonly device: string;
+}> => {
+  const compiling = await refusal(() => compileAverage({ ...options, signal: AbortSignal.abort() }, 8));
+  const executable = await compileAverage(options, 8);
   const before = await refusal(() => executable.run({ x: ramp(0) }, { signal: AbortSignal.abort() }));
   const controller = new AbortController();
   let told = 0;
@@ -73,19 +87,21 @@ const aborts = async (options: Options): Promise<{ readonly before: string; read
     controller.abort();
   };
   const during = await refusal(() => executable.run({ x: ramp(0) }, { signal: controller.signal, onProgress }));
-  const after = isRamp(5, await executable.run({ x: ramp(5) }));
+  const after = isRamp(5, 8, await executable.run({ x: ramp(5) }));
   executable.dispose();
   return { compiling: compiling.name, before: before.name, during: during.name, told, after, device: executable.device };
 };
 
 /** Compiles, runs and disposes; and what is alive then, of all that was made. */
-const disposal = async (options: Options): Promise<{ readonly made: number; readonly alive: Readonly<Record<string, number>>; readonly disposed: string; readonly right: boolean }> => {
+const disposal = async (
+  options: Options,
+): Promise<{ readonly made: number; readonly alive: Readonly<Record<string, number>>; readonly disposed: string; readonly right: boolean }> => {
   const count = living();
   let disposed = "";
   let right = true;
-  for (let round = 0; round < 20; round++) {
-    const executable = await compileAverage(options);
-    right &&= isRamp(round, await executable.run({ x: ramp(round) }));
+  for (let round = 0; round < 10; round++) {
+    const executable = await compileAverage(options, 3);
+    right &&= isRamp(round, 3, await executable.run({ x: ramp(round) }));
     executable.dispose();
     disposed = (await refusal(() => executable.run({ x: ramp(0) }))).code;
   }
@@ -94,18 +110,20 @@ const disposal = async (options: Options): Promise<{ readonly made: number; read
 
 /** Programs that are all alive at once. */
 const together = async (options: Options): Promise<{ readonly right: readonly boolean[] }> => {
-  const all = await Promise.all(Array.from({ length: 20 }, () => compileAverage(options)));
+  const all = await Promise.all(Array.from({ length: 20 }, () => compileAverage(options, 1)));
   const right: boolean[] = [];
-  for (const [k, executable] of all.entries()) right.push(isRamp(k, await executable.run({ x: ramp(k) })));
+  for (const [k, executable] of all.entries()) right.push(isRamp(k, 1, await executable.run({ x: ramp(k) })));
   for (const executable of all) executable.dispose();
   return { right };
 };
 
 /** Where a program really runs, or why it does not. */
-const where = async (options: Options): Promise<{ readonly device: string; readonly why: string; readonly right: boolean } | { readonly code: string; readonly message: string }> => {
+const where = async (
+  options: Options,
+): Promise<{ readonly device: string; readonly why: string; readonly right: boolean } | { readonly code: string; readonly message: string }> => {
   try {
-    const executable = await compileAverage(options);
-    const right = isRamp(2, await executable.run({ x: ramp(2) }));
+    const executable = await compileAverage(options, 2);
+    const right = isRamp(2, 2, await executable.run({ x: ramp(2) }));
     executable.dispose();
     return { device: executable.device, why: executable.why, right };
   } catch (error) {

@@ -10,7 +10,8 @@ const say = (event: "ready" | "result" | "failure", value: unknown): void => {
 const inWorker = (order: Order): Promise<unknown> =>
   new Promise((resolve, reject) => {
     const worker = new Worker("/worker.js", { type: "module" });
-    worker.onmessage = ({ data }: MessageEvent<{ result?: unknown; failure?: string }>) => (data.failure === undefined ? resolve(data.result) : reject(new Error(data.failure)));
+    worker.onmessage = ({ data }: MessageEvent<{ result?: unknown; failure?: string }>) =>
+      data.failure === undefined ? resolve(data.result) : reject(new Error(data.failure));
     worker.onerror = ({ message }) => reject(new Error(message || "the worker could not be loaded"));
     worker.postMessage(order);
   });
