@@ -5,6 +5,7 @@ import { constant, mapParts } from "../../values.js";
 import { packedStage, packs } from "./contract/pack.js";
 import { recognise, type Contraction } from "./contract/recognise.js";
 import { chooseTile, pays, threadsOf, walkOf, widthOf, type Tile } from "./contract/tiles.js";
+import { splitSums } from "./contract/split.js";
 import { contractSection } from "./contract/write.js";
 import { mapSection, reduceSection } from "./map.js";
 import { product, regionOf, splitQuotients, type Region } from "./region.js";
@@ -36,32 +37,43 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, tiling: Tiling
     kernels.push(...own);
     if (own.every((k) => k.once)) fixed.add(stage);
   };
-  for (const stage of program.stages) {
-    const regions = stage.pieces.map((p) => regionOf(stage, p)).filter((r) => product(r.loops) > 0);
+  const plan = (stage: Stage, regions: readonly Region[]): void => {
     const contracts = regions.map((r) => contractionOf(r, limits, tiling));
     const threads = contracts.find((c) => c)?.threads ?? usualThreads;
     const plans = regions.map((region, k): Planned => {
       const found = contracts[k];
-      if (!found) {
-        const shared = tiling !== "never" && isPowerOf2(threads) && longReductions(region, threads);
-        return { threads, reads: sourcesOf(region), section: shared ? reduceSection(region, threads) : mapSection(region, threads) };
-      }
+      if (!found) return single(region, threads, tiling);
       const { contraction, tile } = found;
+      const split = tiling === "auto" ? splitSums(contraction, tile) : undefined;
+      if (split) {
+        for (const partial of split.partial) plan(partial, [regionOf(partial, partial.pieces[0]!)]);
+        return single(split.region, threads, tiling);
+      }
       const packed = contraction.families.map((family, f) =>
         family.rights.map((right, r) => {
           const walk = walkOf(family);
           if (!packs(contraction, walk, widthOf(tile))) return undefined;
           const source = packedStage(`${stage.name}.right${k}${f}${r}`, contraction, right, walk, widthOf(tile));
-          const packing = regionOf(source, source.pieces[0]!);
-          put(source, [{ threads: usualThreads, reads: sourcesOf(packing), section: mapSection(packing, usualThreads) }]);
+          put(source, [single(regionOf(source, source.pieces[0]!), usualThreads, tiling)]);
           return source;
         }),
       );
       return { threads: found.threads, reads: operandsOf(contraction, packed), section: contractSection(contraction, tile, packed) };
     });
     put(stage, plans);
-  }
+  };
+  for (const stage of program.stages)
+    plan(
+      stage,
+      stage.pieces.map((p) => regionOf(stage, p)).filter((r) => product(r.loops) > 0),
+    );
   return kernels.sort((a, b) => Number(b.once) - Number(a.once));
+};
+
+/** A region whose elements are computed apart: one a thread, or one a workgroup. */
+const single = (region: Region, threads: number, tiling: Tiling): Planned => {
+  const shared = tiling !== "never" && isPowerOf2(threads) && longReductions(region, threads);
+  return { threads, reads: sourcesOf(region), section: shared ? reduceSection(region, threads) : mapSection(region, threads) };
 };
 
 /** A region with what it reads. */

@@ -154,14 +154,19 @@ const operands = (r: Reduce, terms: readonly (readonly Factor[])[], { m, n }: Gr
   for (const c of conjuncts(r.where)) {
     const on = variablesOfCondition(c);
     if (touches(on, m) && touches(on, n)) return undefined;
-    (touches(on, n) ? rightWhere : leftWhere).push(c);
+    if (!touches(on, n)) leftWhere.push(c);
+    if (!touches(on, m)) rightWhere.push(c);
   }
+  /** Whether all that keeps an operand from reading what is not there stands before it. */
+  const guards = conjuncts(r.where).length;
+  const safe = (factors: readonly Factor[], where: readonly Condition[]): boolean => where.length === guards || factors.every((f) => everywhere(f.value));
   const guarded = (where: readonly Condition[], v: Value): Value => select(and(...where), v, constant(0));
   const all: { left: Value; right: Value }[] = [];
   for (const term of terms) {
     if (term.some((f) => touches(f.on, m) && touches(f.on, n))) return undefined;
     const left = term.filter((f) => touches(f.on, m) || (f.on.size > 0 && !touches(f.on, n)));
     const right = term.filter((f) => !left.includes(f));
+    if (!safe(left, leftWhere) || !safe(right, rightWhere)) return undefined;
     all.push({ left: guarded(leftWhere, multiplyAll(left.map((f) => f.value))), right: guarded(rightWhere, multiplyAll(right.map((f) => f.value))) });
   }
   return all;

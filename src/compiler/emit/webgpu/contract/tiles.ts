@@ -71,7 +71,7 @@ const candidates: readonly Tile[] = [4, 8].flatMap((rows) =>
 );
 
 /** Threads that keep a big device busy. */
-const plenty = 65536;
+export const plenty = 65536;
 
 /** The tile that should be fastest, and its cost: instructions of all threads, where waiting counts as well. */
 export const chooseTile = (c: Contraction, limits: WebgpuLimits): Tile | undefined => {
