@@ -65,9 +65,18 @@ const join = (kind: "and" | "or", all: readonly Condition[]): Condition => {
       flat.push(c);
     }
   }
-  for (const c of flat) if (keys.has(conditionKey(not(c)))) return kind === "and" ? never : always;
+  for (const c of flat) if (keys.has(oppositeKey(c))) return kind === "and" ? never : always;
   if (flat.length <= 1) return flat[0] ?? (kind === "and" ? always : never);
   return { kind, all: flat.some(hasTest) ? [...flat.filter((c) => !hasTest(c)), ...flat.filter(hasTest)] : flat };
+};
+
+const opposites = new WeakMap<Condition, string>();
+/** The key of the opposite of a comparison; of a combination it is not looked for. */
+const oppositeKey = (c: Condition): string => {
+  if (c.kind === "and" || c.kind === "or") return "";
+  let key = opposites.get(c);
+  if (key === undefined) opposites.set(c, (key = conditionKey(not(c))));
+  return key;
 };
 
 export const not = (c: Condition): Condition => {

@@ -187,7 +187,7 @@ const outlineGuarded = (program: Program): Program => {
   const stages: Stage[] = [];
   for (const stage of program.stages) {
     const moved = redirect(stage.pieces[0]!, rewritten);
-    const current: Stage = { ...stage, pieces: [{ ...moved, body: simplify(moved.body, always) }] };
+    const current = withBody(stage, moved.body.kind === "select" ? simplify(moved.body, always) : moved.body);
     const body = outputs.has(stage) ? bodyOf(current) : outline(current, (part) => stages.push(part));
     const next = withBody(current, body);
     rewritten.set(stage, next);
