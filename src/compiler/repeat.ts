@@ -14,7 +14,7 @@ export interface Repetition {
 /** What writing an element to memory and getting it back costs, in reads of a tensor that is at hand. */
 const storing = 16;
 /** What a kernel of its own costs before it does anything. */
-const launching = 1000;
+const launching = 10_000;
 /** However often it is read: nothing dearer is computed anew for each tap. */
 const dearest = 8;
 
