@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { emitGpujs } from "../../../src/compiler/emit/gpujs/index.js";
+import { indexOf, variable } from "../../../src/dsl/index.js";
 import { randomProgram } from "../../support/arbitrary.js";
 import { bitCases, exactCases, randomConv, threePieces } from "../../support/cases.js";
 import { closeness, functionCases, uniformCases } from "../../support/functions.js";
@@ -42,6 +43,28 @@ describe.each(modes)("gpujs:%s gives what the interpreter gives, bit for bit:", 
 describe.each(modes)("functions on gpujs:%s are right to a few units in the last place:", (mode) => {
   it.each(functionCases())("$name", async (c) => {
     expect(closeness(c, await runGpujs(c.program, c.inputs, mode))).toBeUndefined();
+  });
+});
+
+describe.each(modes)("long sums on gpujs:%s", (mode) => {
+  const total = (shape: readonly number[]): ReturnType<typeof ir.program> => {
+    const x = ir.input("x", shape);
+    const loops = shape.map((n, i) => variable("ijk"[i]!, n));
+    return ir.program([ir.stage("out", [], ir.reduce("sum", loops, ir.read(x, loops.map(indexOf))))], [x]);
+  };
+
+  // One by one, a float32 stops growing at 2^24 = 16777216.
+  it.each([[[20_000_003]], [[4097]], [[2, 3000, 3001]], [[3_000_000, 7]]])("of ones over %j count them", async (shape) => {
+    const count = shape.reduce((n, d) => n * d, 1);
+    const { output } = await runGpujs(total(shape), { x: new Float32Array(count).fill(1) }, mode);
+    expect(output!.data[0]).toBe(Math.fround(count));
+  });
+
+  it("of numbers of one sign are right to a few units in the last place", async () => {
+    const x = Float32Array.from({ length: 1_000_000 }, (_, i) => 1 + Math.sin(i));
+    const { output } = await runGpujs(total([x.length]), { x }, mode);
+    const exact = x.reduce((s, v) => s + v, 0);
+    expect(Math.abs(output!.data[0]! - exact) / exact).toBeLessThan(8 * 2 ** -24);
   });
 });
 

@@ -1,5 +1,4 @@
-import { add, extentOf, indexOf, integer, interval, negate, scale, shift, type Affine, type Variable } from "../../../dsl/index.js";
-import { IndexicalError } from "../../../dsl/errors.js";
+import { interval, negate, shift, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Layout } from "../../../runtime/gpujs/plan.js";
 import type { Condition, Read, Reduce, Source, Value } from "../../ir.js";
 import { Block, Names } from "./block.js";
@@ -9,20 +8,13 @@ import { integerVariable, Integers, readsData } from "./integers.js";
 import { Env, Keys } from "./keys.js";
 import { addressOf, storedRange } from "./layout.js";
 import { uniformText } from "./random.js";
-import { atom, sumText, tight, type Text } from "./text.js";
+import { Reductions, surelyReduced, type LoopChoice, type Pending } from "./reductions.js";
+import { atom, type Text } from "./text.js";
 
 /** Where a kernel finds a tensor: the argument, and how far into the argument the tensor begins. */
 export interface Operand {
   readonly name: string;
   readonly offset: number;
-}
-
-/** How the loops of a reduction are written. */
-export interface LoopChoice {
-  /** The loops, outermost first. */
-  readonly order: readonly Variable[];
-  /** Of these, the ones written out; they come last in `order`. */
-  readonly unrolled: readonly Variable[];
 }
 
 export interface BodyOptions {
@@ -32,14 +24,6 @@ export interface BodyOptions {
   special(k: number): string;
   loops(reduce: Reduce): LoopChoice;
 }
-
-interface Pending {
-  readonly reduce: Reduce;
-  readonly env: Env;
-}
-
-/** Largest result of `argmax` that a float32 holds. */
-const exactFloats = 2 ** 24;
 
 /**
  * Writes values as statements of a kernel. Each value is computed as far out as its indices allow and only once,
@@ -56,10 +40,11 @@ export class Body {
   private readonly variables = new Map<Variable, { name: string | (() => string); readonly block: Block }>();
   readonly integers: Integers = new Integers(this);
   private readonly conditions = new Conditions(this);
-  private pending: Pending[] = [];
-  private readonly active = new Set<number>();
+  private readonly reductions: Reductions = new Reductions(this);
+  /** Reductions that are sure to be needed in the block being written. */
+  pending: readonly Pending[] = [];
 
-  constructor(private readonly options: BodyOptions) {}
+  constructor(readonly options: BodyOptions) {}
 
   // ---- what integers and functions need
 
@@ -82,6 +67,15 @@ export class Body {
   /** Gives a variable its name in this block and those inside it; a function writes it when it is first needed. */
   define(v: Variable, name: string | (() => string)): void {
     this.variables.set(v, { name, block: this.block });
+  }
+
+  /** Gives a variable a name while `write` runs. */
+  naming(v: Variable, name: () => string, write: () => void): void {
+    const outer = this.variables.get(v);
+    this.define(v, name);
+    write();
+    if (outer) this.variables.set(v, outer);
+    else this.variables.delete(v);
   }
 
   /** An integer variable of this block. */
@@ -148,8 +142,7 @@ export class Body {
   /** Announces values that are all needed in this block, so that their reductions can share loops, and writes them; `use` may add what is done with each. */
   values(all: readonly { readonly value: Value; readonly env: Env }[], use: (text: Text, k: number) => void = () => {}): Text[] {
     const outer = this.pending;
-    this.pending = [...outer];
-    for (const { value, env } of all) this.announce(value, env);
+    this.pending = [...outer, ...all.flatMap(({ value, env }) => surelyReduced(value, env))];
     const texts = all.map(({ value, env }, k) => {
       const text = this.value(value, env);
       use(text, k);
@@ -157,22 +150,6 @@ export class Body {
     });
     this.pending = outer;
     return texts;
-  }
-
-  /** Collects the reductions that `value` is sure to need. */
-  private announce(value: Value, env: Env): void {
-    switch (value.kind) {
-      case "reduce":
-        this.pending.push({ reduce: value, env });
-        return;
-      case "unary":
-      case "stop":
-        return this.announce(value.a, env);
-      case "binary":
-        this.announce(value.a, env);
-        return this.announce(value.b, env);
-      default:
-    }
   }
 
   value(v: Value, env: Env): Text {
@@ -206,7 +183,7 @@ export class Body {
       case "read":
         return this.read(v, env);
       case "reduce":
-        return this.reduce(v, env);
+        return this.reductions.text(v, env);
       case "uniform":
         this.usesBits = true;
         return uniformText(this, v.of.map((part) => this.integers.bits(part, env)));
@@ -284,114 +261,4 @@ export class Body {
   condition(c: Condition, env: Env): string | boolean {
     return this.conditions.test(c, env);
   }
-
-  // ---- reductions
-
-  private reduce(v: Reduce, env: Env): Text {
-    const count = v.loops.reduce((n, l) => n * extentOf(l), 1);
-    if (count === 0) return this.number(emptyResult[v.op]);
-    if (v.op === "argmax" && count > exactFloats)
-      throw new IndexicalError("device-argmax-range", `argmax over ${count} elements gives a position that float32 can't hold; gpu.js holds up to ${exactFloats}`, {
-        span: v.span,
-        remedy: "Take argmax over fewer indices at a time.",
-      });
-    const group = this.companions(v, env);
-    const ids = group.map((g) => this.keys.id(g.reduce, g.env));
-    for (const id of ids) this.active.add(id);
-    const results = this.loop(group);
-    for (const id of ids) this.active.delete(id);
-    ids.forEach((id, k) => this.block.remember(`value ${id}`, results[k]!));
-    return atom(results[0]!);
-  }
-
-  /** The reductions needed here that can run in the loops of this one, itself first. */
-  private companions(v: Reduce, env: Env): Pending[] {
-    const id = this.keys.id(v, env);
-    const seen = new Set([id]);
-    const group: Pending[] = [{ reduce: v, env }];
-    for (const p of this.pending) {
-      const other = this.keys.id(p.reduce, p.env);
-      if (seen.has(other) || this.active.has(other) || p.reduce.loops.length !== v.loops.length || p.reduce.loops.some((l, i) => l !== v.loops[i])) continue;
-      if (this.block.find(`value ${other}`) !== undefined) continue;
-      if (this.home(this.keys.dependencies(p.reduce, p.env), false) !== this.block) continue;
-      seen.add(other);
-      group.push(p);
-    }
-    return group;
-  }
-
-  /** Writes the loops; gives the names of the results. */
-  private loop(group: readonly Pending[]): string[] {
-    const { order, unrolled } = this.options.loops(group[0]!.reduce);
-    const accumulators = group.map(({ reduce: r }) => {
-      const total = this.fresh(wishes[r.op]);
-      this.line(`let ${total} = ${this.number(emptyResult[r.op]).text};`);
-      if (r.op !== "argmax") return { total, best: "" };
-      const best = this.fresh("best");
-      this.line(`let ${best} = ${this.number(-Infinity).text};`);
-      return { total, best };
-    });
-    const rolled = order.filter((l) => !unrolled.includes(l));
-    const nest = (k: number): void => {
-      const l = rolled[k];
-      if (l === undefined) return this.turns(group, accumulators, unrolled);
-      const inner = new Block("loop", this.block, l);
-      const name = this.fresh(l.name);
-      const outer = this.variables.get(l);
-      this.within(inner, () => {
-        this.define(l, () => this.integers.counter(inner));
-        nest(k + 1);
-      });
-      if (outer) this.variables.set(l, outer);
-      else this.variables.delete(l);
-      this.block.close(`for (let ${name} = 0; ${name} < ${extentOf(l)}; ${name}++)`, inner);
-    };
-    nest(0);
-    return accumulators.map((a) => a.total);
-  }
-
-  /** One turn of the innermost loop, for each combination of the loops that are written out. */
-  private turns(group: readonly Pending[], accumulators: readonly { total: string; best: string }[], unrolled: readonly Variable[]): void {
-    let combinations: (readonly [Variable, Affine])[][] = [[]];
-    for (const l of unrolled) combinations = combinations.flatMap((c) => Array.from({ length: extentOf(l) }, (_, i) => [...c, [l, integer(i)] as const]));
-    const turns = combinations.flatMap((c) => group.map(({ reduce, env }, k) => ({ reduce, env: c.length > 0 ? env.with(c) : env, into: accumulators[k]! })));
-    for (let k = 0; k < turns.length; ) {
-      // Neighbours under the same condition share a branch, and the values in it.
-      const where = this.keys.id(turns[k]!.reduce.where, turns[k]!.env);
-      let end = k + 1;
-      while (end < turns.length && this.keys.id(turns[end]!.reduce.where, turns[end]!.env) === where) end++;
-      const run = turns.slice(k, end);
-      const test = this.condition(run[0]!.reduce.where, run[0]!.env);
-      const write = (): void => {
-        const bodies = run.map(({ reduce, env }) => ({ value: reduce.body, env }));
-        this.values(bodies, (text, i) => this.accumulate(run[i]!.reduce, run[i]!.env, run[i]!.into, text));
-      };
-      if (test === true) write();
-      else if (test !== false) this.branch(test, write);
-      k = end;
-    }
-  }
-
-  private accumulate(r: Reduce, env: Env, { total, best }: { total: string; best: string }, value: Text): void {
-    switch (r.op) {
-      case "sum":
-        return this.line(`${total} = ${sumText(atom(total), "+", value).text};`);
-      case "prod":
-        return this.line(`${total} = ${total} * ${tight(value)};`);
-      case "max":
-      case "min":
-        return this.line(`${total} = Math.${r.op}(${total}, ${value.text});`);
-      case "argmax": {
-        const kept = this.keep(value).text;
-        const flat = r.loops.reduce((at, l) => add(scale(at, extentOf(l)), this.keys.apply(indexOf(l), env)), integer(0));
-        this.branch(`${kept} > ${best}`, () => {
-          this.line(`${best} = ${kept};`);
-          this.line(`${total} = ${this.integers.text(flat).text};`);
-        });
-      }
-    }
-  }
 }
-
-const emptyResult = { sum: 0, prod: 1, max: -Infinity, min: Infinity, argmax: 0 } as const;
-const wishes = { sum: "sum", prod: "product", max: "largest", min: "smallest", argmax: "at" } as const;

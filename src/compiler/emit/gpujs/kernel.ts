@@ -1,9 +1,10 @@
 import { add, bareVariable, extentOf, floorDivide, indexOf, integer, remainder, scale, shift, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import type { GpujsStep, Layout } from "../../../runtime/gpujs/plan.js";
 import type { Condition, Piece, Reduce, Source, Stage } from "../../ir.js";
-import { Body, type LoopChoice } from "./body.js";
+import { Body } from "./body.js";
 import { gridOf, type Grid } from "./grid.js";
 import { Env } from "./keys.js";
+import type { LoopChoice } from "./reductions.js";
 import type { Tile } from "./form.js";
 import { tiledGuard, tiledLoops, tiledMember, tilePiece, type TiledPiece } from "./tile.js";
 import type { Text } from "./text.js";

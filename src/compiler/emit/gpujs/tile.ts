@@ -1,11 +1,11 @@
 import { bareVariable, extentOf, indexOf, integer, scale, shift, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Layout } from "../../../runtime/gpujs/plan.js";
 import type { Condition, Piece, Read, Reduce, Stage } from "../../ir.js";
-import type { LoopChoice } from "./body.js";
 import { mentions, slidingLoops, type Tile } from "./form.js";
 import { Env } from "./keys.js";
 import type { Arrangement } from "./layout.js";
 import { readsOf } from "./reads.js";
+import type { LoopChoice } from "./reductions.js";
 
 /** How the results of a tiled stage lie: the four of a thread together, then the lanes. */
 export const tiledArrangement = (rank: number, { lane, block }: Tile): Arrangement => ({
