@@ -16,8 +16,19 @@ export interface Probe {
   readonly reason: string;
 }
 
-/** Makes `navigator.gpu` exist while `run` runs: gpu.js looks for it there, and Node has none. */
-export const withWebGPU = async <T>(run: () => Promise<T>, device?: GPUDevice): Promise<T> => {
+let turn: Promise<unknown> = Promise.resolve();
+
+/**
+ * Makes `navigator.gpu` exist, or be the given device, while `run` runs: gpu.js looks for it there, and Node has none.
+ * One at a time: each puts back what it found.
+ */
+export const withWebGPU = <T>(run: () => Promise<T>, device?: GPUDevice): Promise<T> => {
+  const mine = turn.then(() => withNavigator(run, device));
+  turn = mine.catch(() => undefined);
+  return mine;
+};
+
+const withNavigator = async <T>(run: () => Promise<T>, device: GPUDevice | undefined): Promise<T> => {
   const gpu = device ? gpuOf(device) : await findGPU();
   const present = Object.getOwnPropertyDescriptor(globalThis, "navigator");
   const { navigator } = globalThis as { navigator?: Navigator };

@@ -58,8 +58,8 @@ const inline = async (plan: WasmPlan, module: WebAssembly.Module, memory: WebAss
         if ((signal || onProgress) && now - breath > 20) {
           await new Promise((resolve) => setTimeout(resolve, 0));
           breath = performance.now();
-          signal?.throwIfAborted();
         }
+        signal?.throwIfAborted();
       }
       return times;
     },

@@ -131,11 +131,35 @@ const where = async (
   }
 };
 
+/** A device of the page's own, used by both back ends of WebGPU. */
+const ownDevice = async ({
+  device,
+}: Options): Promise<{ readonly devices: readonly string[]; readonly right: readonly boolean[]; readonly others: number }> => {
+  const adapter = await navigator.gpu.requestAdapter();
+  const gpu = await adapter!.requestDevice();
+  let others = 0;
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = function (...of) {
+    others++;
+    return requestDevice.apply(this, of);
+  };
+  const found = navigator;
+  const all = await Promise.all([device, "webgpu", "gpujs:webgpu"].map((name) => compileAverage({ device: name, gpu }, 2)));
+  const right: boolean[] = [];
+  for (const [k, executable] of all.entries()) right.push(isRamp(k, 2, await executable.run({ x: ramp(k) })));
+  for (const executable of all) executable.dispose();
+  GPUAdapter.prototype.requestDevice = requestDevice;
+  // The device is still the page's, and so is its navigator.
+  right.push(navigator === found, (await gpu.queue.onSubmittedWorkDone()) === undefined);
+  return { devices: all.map((executable) => executable.device), right, others };
+};
+
 export const jobs = {
   goldens,
   aborts,
   disposal,
   together,
+  ownDevice,
   where,
   untransformed: ({ device = "auto" }: Options) => refusal(() => untransformed(device)),
 } as const;
