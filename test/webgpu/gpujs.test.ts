@@ -2,10 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { emitGpujs } from "../../src/compiler/emit/gpujs/index.js";
 import { createGpujs } from "../../src/runtime/gpujs/index.js";
+import { loadLibrary } from "../../src/runtime/gpujs/library.js";
+import { withWebGPU } from "../../src/runtime/gpujs/modes.js";
 import { randomProgram } from "../support/arbitrary.js";
 import { bitCases, exactCases, randomConv } from "../support/cases.js";
 import { closeness, functionCases, uniformCases } from "../support/functions.js";
 import { expectExact, runGpujs } from "../support/gpujs.js";
+import { interpret } from "../support/interpret.js";
 import { firstWrong, largeCases } from "../support/large.js";
 
 const forms = ["auto", "plain", "tiled"] as const;
@@ -59,4 +62,17 @@ it("gives the same when it runs again, and on other numbers", async () => {
   expect(other["second"]!.data).not.toEqual(first["second"]!.data);
   expect(again["second"]!.data).toEqual(first["second"]!.data);
   expect(once["second"]!.data).toEqual(first["second"]!.data);
+});
+
+it("runs on the device that it is given, when gpu.js runs on no other", async () => {
+  const { program, inputs } = exactCases()[0]!;
+  const library = await loadLibrary();
+  const { adapter, device } = await withWebGPU(() => library.WebGPUContext.acquire());
+  const executable = await createGpujs(emitGpujs(program), { mode: "webgpu", device });
+  const { output } = await executable.run(inputs);
+  expect(Array.from(output!.data)).toEqual(Array.from(interpret(program, inputs)["output"]!.data));
+  executable.dispose();
+
+  const other = { limits: device.limits, adapterInfo: adapter.info } as unknown as GPUDevice;
+  await expect(createGpujs(emitGpujs(program), { mode: "webgpu", device: other })).rejects.toMatchObject({ code: "device-shared" });
 });
