@@ -1,7 +1,7 @@
 import { extentOf, type Affine, type Variable } from "../../dsl/index.js";
 import { conjuncts } from "../conditions.js";
 import type { BinaryOp, Piece, Read, Source, Stage, UnaryOp, Value } from "../ir.js";
-import { freeVariables, variablesOf, variablesOfCondition, visitParts } from "../values.js";
+import { freeVariables, identityOf, variablesOf, variablesOfCondition, visitParts } from "../values.js";
 
 /** A read, the reductions around it, and how each of its indices grows with each variable. */
 export interface Access {
@@ -11,6 +11,8 @@ export interface Access {
   /** One map a dimension: coefficients of the variables; NaN for one that occurs in another way. */
   readonly steps: readonly ReadonlyMap<Variable, number>[];
   readonly variables: ReadonlySet<Variable>;
+  /** Whether its fill makes a whole term of the reduction around it vanish, so that a guard can leave the term out. */
+  readonly vanishes: boolean;
 }
 
 /** An operation on numbers, the reductions around it, and what it costs. */
@@ -34,6 +36,9 @@ export interface Region {
   readonly terms: number;
 }
 
+/** The factors of a product. */
+export const factors = (v: Value): readonly Value[] => (v.kind === "binary" && v.op === "mul" ? [...factors(v.a), ...factors(v.b)] : [v]);
+
 const product = (all: readonly Variable[]): number => all.reduce((n, v) => n * extentOf(v), 1);
 
 export const analyse = (stage: Stage, piece: Piece): Region => {
@@ -41,6 +46,7 @@ export const analyse = (stage: Stage, piece: Piece): Region => {
   const operations: Operation[] = [];
   let terms = 0;
   const seen = new Set<Value>();
+  const vanishing = new Set<Value>();
   const visit = (v: Value, loops: readonly Variable[]): void => {
     // A shared value is computed once, at least where its loops are the same.
     if (seen.has(v)) return;
@@ -48,23 +54,18 @@ export const analyse = (stage: Stage, piece: Piece): Region => {
     const add = (cost: number, variables: ReadonlySet<Variable>, accumulates = false): void => void (cost > 0 && operations.push({ variables, loops, cost, accumulates }));
     switch (v.kind) {
       case "read":
-        accesses.push({ read: v, loops, steps: v.indices.map(stepsOf), variables: freeVariables(v) });
+        accesses.push({ read: v, loops, steps: v.indices.map(stepsOf), variables: freeVariables(v), vanishes: vanishing.has(v) });
         break;
       case "unary":
       case "binary":
-        add(costs[v.op] ?? 1, freeVariables(v));
-        break;
       case "select":
-        add(1 + 2 * conjuncts(v.condition).length, freeVariables(v));
-        break;
       case "index":
-        add(4, freeVariables(v));
-        break;
       case "uniform":
-        add(60, freeVariables(v));
+        add(ownCost(v), freeVariables(v));
         break;
       case "reduce": {
         const inner = [...loops, ...v.loops];
+        for (const f of v.op === "sum" ? factors(v.body) : [v.body]) if (f.kind === "read" && f.fill === identityOf(v.op)) vanishing.add(f);
         terms += product(inner);
         const body = new Set([...freeVariables(v), ...v.loops]);
         operations.push({ variables: body, loops: inner, cost: v.op === "sum" || v.op === "prod" ? 1 : 5, accumulates: true });
@@ -95,9 +96,34 @@ export const stepsOf = (a: Affine): ReadonlyMap<Variable, number> => {
 /** Sources that a region touches: what it reads, and the stage itself. */
 export const touched = (r: Region): ReadonlySet<Source> => new Set<Source>([...r.accesses.map((a) => a.read.source), r.stage]);
 
-/** Vector instructions of an operation, where it isn't one. Functions are calls of JavaScript, one a lane. */
+/** Vector instructions that a value takes by itself, its parts apart. */
+const ownCost = (v: Value): number => {
+  switch (v.kind) {
+    case "unary":
+    case "binary":
+      return costs[v.op] ?? 1;
+    case "select":
+      return 1 + 2 * conjuncts(v.condition).length;
+    case "index":
+      return 4;
+    case "uniform":
+      return 60;
+    default:
+      return 0;
+  }
+};
+
+/** Vector instructions that a value without reductions takes, its reads apart. */
+export const costOf = (v: Value): number => {
+  let cost = ownCost(v);
+  visitParts(v, (p) => (cost += costOf(p)), () => undefined);
+  return cost;
+};
+
+/** Vector instructions of an operation, where it isn't one. From 100 on it is a function that is computed one element at a time. */
 const costs: Partial<Record<UnaryOp | BinaryOp, number>> = {
-  div: 4, sqrt: 4, min: 2, max: 2, sign: 6, round: 5, mod: 40, pow: 200, atan2: 200, hypot: 200,
-  cbrt: 150, exp: 100, expm1: 150, log: 100, log1p: 150, log2: 150, log10: 150, sin: 150, cos: 150, tan: 200, tanh: 150, sinh: 150, cosh: 150,
-  asin: 150, acos: 150, atan: 150, erf: 400, sigmoid: 120,
+  div: 4, sqrt: 4, min: 2, max: 2, sign: 6, round: 5, mod: 100, pow: 200, atan2: 200, hypot: 200,
+  exp: 24, log: 34, sigmoid: 30, tanh: 40, erf: 55,
+  cbrt: 150, expm1: 150, log1p: 150, log2: 150, log10: 150, sin: 150, cos: 150, tan: 200, sinh: 150, cosh: 150,
+  asin: 150, acos: 150, atan: 150,
 };

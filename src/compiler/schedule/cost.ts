@@ -186,7 +186,7 @@ const measure = (
     const { count } = trips(ordered, variables);
     const [byRow, byLane] = [row !== undefined && variables.has(row), variables.has(lane)];
     // A function is called for each lane, unless all lanes are the same.
-    operations.add(count * (cost >= 40 && !byLane ? cost / 4 : cost), byRow, byLane);
+    operations.add(count * (cost >= 100 && !byLane ? cost / 4 : cost), byRow, byLane);
     if (accumulates) {
       live.add(1, byRow, byLane);
       const name = ordered.map((v) => v.id).join();

@@ -6,7 +6,7 @@ import type { Halo } from "./kernel.js";
 
 /**
  * What sources keep around their elements, so that reads with a fill need no test inside a tile. Along the other
- * dimensions a test outside the tile leaves out whole iterations, which is cheaper than reading zeros.
+ * dimensions, where the fill makes a whole term vanish, a test outside the tile leaves it out: cheaper than reading zeros.
  */
 export const halosOf = (regions: readonly Region[], choices: ReadonlyMap<Region, Choice>): ReadonlyMap<Source, { readonly sides: readonly Halo[]; readonly fill: number }> => {
   const halos = new Map<Source, { sides: Halo[]; fill: number }>();
@@ -14,14 +14,14 @@ export const halosOf = (regions: readonly Region[], choices: ReadonlyMap<Region,
     const { tile } = choices.get(region)!;
     if (!tile) continue;
     const tiled = (v: Variable): boolean => v === tile.lane || v === tile.row;
-    for (const { read, steps, loops } of region.accesses) {
+    for (const { read, steps, loops, vanishes } of region.accesses) {
       if (read.fill === undefined) continue;
       // A plain copy of an input reads each element once: a test is cheaper than another copy.
       if (loops.length === 0 && read.source.kind === "input") continue;
       const needed = read.indices.map((a, d): Halo => {
         const { low, high } = interval(a);
         const size = read.source.shape[d]!;
-        const inTile = [...steps[d]!.keys()].some(tiled);
+        const inTile = !vanishes || [...steps[d]!.keys()].some(tiled);
         const sides = { low: Math.max(0, -low), high: Math.max(0, high - size + 1) };
         return inTile && sides.low + sides.high <= Math.max(64, size) ? sides : { low: 0, high: 0 };
       });

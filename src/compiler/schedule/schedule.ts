@@ -11,10 +11,12 @@ import { explicitGuards } from "./guards.js";
 import { halosOf } from "./halo.js";
 import type { Buffer, Groups, Kernel, Layout, Schedule, Step } from "./kernel.js";
 import { dense, noHalo, offsetOf } from "./layout.js";
+import { materialise } from "./operands.js";
 import { reads, reduces } from "./values.js";
 
 /** Chooses kernels, layouts and places in the arena for a program that has been through the passes. */
-export const schedule = (given: Program, options: ScheduleOptions = {}): Schedule => {
+export const schedule = (original: Program, options: ScheduleOptions = {}): Schedule => {
+  const given = materialise(original);
   const first = regionsOf(given);
   const chosen = choose(given, first, options);
   const halos = halosOf(first, chosen.choices);
@@ -23,9 +25,9 @@ export const schedule = (given: Program, options: ScheduleOptions = {}): Schedul
   const regions = regionsOf(program);
   const layouts = new Map<Source, Layout>();
   for (const s of storedSources(program)) {
-    const original = image.get(s);
-    const order = original ? (chosen.orders.get(original) ?? natural(s)) : natural(s);
-    const halo = original && halos.get(original);
+    const meant = image.get(s);
+    const order = meant ? (chosen.orders.get(meant) ?? natural(s)) : natural(s);
+    const halo = meant && halos.get(meant);
     layouts.set(s, dense(s.shape, order, halo?.sides ?? s.shape.map(() => noHalo), halo?.fill ?? 0));
   }
   return new Planner(program, regions, layouts, options.pick ?? best).plan(options.start ?? 0);

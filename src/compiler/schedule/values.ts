@@ -1,7 +1,7 @@
 import { substitute, visitVariables, type Affine, type Variable } from "../../dsl/index.js";
 import { mapCondition } from "../conditions.js";
-import type { Condition, Read, Reduce, Value } from "../ir.js";
-import { freeVariables, mapParts, remakeData, variablesOf, variablesOfCondition, visitValues } from "../values.js";
+import type { Condition, Read, Reduce, Source, Value } from "../ir.js";
+import { freeVariables, mapParts, read, remakeData, variablesOf, variablesOfCondition, visitValues } from "../values.js";
 
 export const reads = (v: Value): Read[] => {
   const all: Read[] = [];
@@ -54,4 +54,20 @@ export const usesData = (a: Affine): boolean => {
   let found = false;
   visitVariables(a, () => {}, () => (found = true));
   return found;
+};
+
+/** `v` with other sources, those behind data-dependent indices included. */
+export const redirect = (v: Value, to: ReadonlyMap<Source, Source>): Value => {
+  if (to.size === 0) return v;
+  const done = new Map<Value, Value>();
+  const go = (x: Value): Value => {
+    let known = done.get(x);
+    if (!known) {
+      const y = mapParts(x, go, (a) => (usesData(a) ? substitute(a, () => undefined, (atom) => remakeData(atom, go(atom.value as Value))) : a));
+      known = y.kind === "read" && to.has(y.source) ? read(to.get(y.source)!, y.indices, y.fill, y.span) : y;
+      done.set(x, known);
+    }
+    return known;
+  };
+  return go(v);
 };

@@ -6,6 +6,7 @@ import type { Buffer } from "../../schedule/kernel.js";
 import { identity, substitution, usesData, type Substitution } from "../../schedule/values.js";
 import { freeVariables, visitParts, variablesOf, variablesOfCondition } from "../../values.js";
 import { f64, i32, v128, type ValueType } from "./encoder.js";
+import { hasVectorFunction, vectorFunction } from "./functions.js";
 import { Indices, reserved } from "./indices.js";
 import { byLanes, scalarBinary, scalarUnary, vectorBinary, vectorUnary } from "./operators.js";
 import type { Routine } from "./scope.js";
@@ -252,9 +253,9 @@ export class Values {
         return;
       case "unary":
         if (byLanes(v.op) && !varies) return this.splat(v);
-        if (byLanes(v.op)) return this.byLane(v);
+        if (byLanes(v.op) && !hasVectorFunction(v.op)) return this.byLane(v);
         this.vector(v.a);
-        vectorUnary(this.routine, v.op);
+        if (!vectorFunction(this.routine, v.op)) vectorUnary(this.routine, v.op);
         return;
       case "binary":
         if (byLanes(v.op)) return varies ? this.byLane(v) : this.splat(v);
