@@ -102,7 +102,7 @@ describe("arguments of a convolution", () => {
   it.each([
     ["lib-rank", () => conv3d(ones(1, 2, 3, 4) as unknown as Volume, kernel(1, 2, 3, 3, 3)), "conv3d: the input has shape [1, 2, 3, 4], of rank 4; rank 5 is needed"],
     ["lib-rank", () => conv3d(volume(1, 2, 3, 4, 4), ones(1, 2, 3, 3) as unknown as Kernel3d), "the kernel has shape [1, 2, 3, 3]"],
-    ["not-a-tensor", () => conv3d(3 as never, kernel(1, 2, 3, 3, 3)), "expected a tensor, got number 3"],
+    ["not-a-tensor", () => conv3d(3 as never, kernel(1, 2, 3, 3, 3)), "expected a tensor, got the number 3"],
     ["lib-channels", () => conv3d(volume(1, 4, 3, 3, 3), kernel(2, 3, 3, 3, 3)), "the input has 4 channels, the kernel takes 3"],
     ["lib-channels", () => conv3d(volume(1, 4, 3, 3, 3), kernel(2, 4, 3, 3, 3), { groups: 2 }), "The kernel needs shape [2, 2, 3, 3, 3]"],
     ["lib-groups", () => conv3d(volume(1, 4, 3, 3, 3), kernel(3, 2, 3, 3, 3), { groups: 2 }), "4 in-channels and 3 out-channels can't be split into 2 groups"],
@@ -113,7 +113,7 @@ describe("arguments of a convolution", () => {
     ["lib-argument", () => conv3d(volume(1, 1, 3, 3, 3), kernel(1, 1, 3, 3, 3), { dilation: [1, 1.5, 1] }), "dilation along height must be an integer of at least 1, got 1.5"],
     ["lib-argument", () => conv3d(volume(1, 1, 3, 3, 3), kernel(1, 1, 3, 3, 3), { padding: -1 }), "padding along depth must be an integer of at least 0, got -1"],
     ["lib-argument", () => conv3d(volume(1, 1, 3, 3, 3), kernel(1, 1, 3, 3, 3), { padding: [1, [1, 2, 3] as never, 1] }), "padding along height is [[1, 2, 3]]"],
-    ["lib-argument", () => conv3d(volume(1, 1, 3, 3, 3), kernel(1, 1, 3, 3, 3), { padding: "full" as never }), 'padding is string full'],
+    ["lib-argument", () => conv3d(volume(1, 1, 3, 3, 3), kernel(1, 1, 3, 3, 3), { padding: "full" as never }), 'padding is the text \"full\"'],
     ["lib-argument", () => conv3d(volume(1, 1, 3, 3, 3), kernel(1, 1, 3, 3, 3), { padding: "same", stride: 2 }), 'padding "same" with stride [2, 2, 2]'],
     ["lib-argument", () => conv3d(volume(1, 1, 3, 3, 3), kernel(1, 1, 3, 3, 3), { groups: 1.5 }), "groups must be an integer of at least 1, got 1.5"],
     ["lib-argument", () => convTranspose3d(volume(1, 1, 3, 3, 3), kernel(1, 1, 2, 2, 2), { stride: 2, outputPadding: 2 }), "outputPadding 2 along depth with stride 2 and dilation 1"],
