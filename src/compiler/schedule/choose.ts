@@ -26,6 +26,8 @@ export interface ScheduleOptions {
   readonly order?: ((source: Source) => Order | undefined) | undefined;
   /** Byte offset at which the arena starts; 0 without it. */
   readonly start?: number | undefined;
+  /** Bytes that stay unused after each buffer, where tests put numbers that nobody may read. */
+  readonly gap?: number | undefined;
 }
 
 /** How the sources of a program are stored, and how each region is computed. */

@@ -30,7 +30,7 @@ export const schedule = (original: Program, options: ScheduleOptions = {}): Sche
     const halo = meant && halos.get(meant);
     layouts.set(s, dense(s.shape, order, halo?.sides ?? s.shape.map(() => noHalo), halo?.fill ?? 0));
   }
-  return new Planner(program, regions, layouts, options.pick ?? best).plan(options.start ?? 0);
+  return new Planner(program, regions, layouts, options.pick ?? best).plan(options.start ?? 0, options.gap ?? 0);
 };
 
 const regionsOf = (program: Program): readonly Region[] => program.stages.flatMap((stage) => stage.pieces.map((piece) => analyse(stage, piece)));
@@ -62,12 +62,12 @@ class Planner {
     private readonly pick: Pick,
   ) {}
 
-  plan(start: number): Schedule {
+  plan(start: number, gap: number): Schedule {
     const fixed = this.constantStages();
     const steps = this.program.stages
       .map((stage): Step => ({ name: stage.name, once: fixed.has(stage), kernels: [...this.haloKernels(stage), ...this.kernelsOf(stage)] }))
       .sort((a, b) => Number(b.once) - Number(a.once));
-    const { buffers, bytes } = this.placeAll(steps, fixed, start);
+    const { buffers, bytes } = this.placeAll(steps, fixed, start, gap);
     for (const [source, view] of this.views) {
       const b = buffers.get(source)!;
       buffers.set(view, { ...b, source: view, layout: { strides: [1], origin: 0, halo: [{ low: Infinity, high: Infinity }], fill: 0, size: b.layout.size } });
@@ -163,7 +163,7 @@ class Planner {
   }
 
   /** What stays comes first; then what has a lifetime. Inputs live until their last reader, outputs to the end. */
-  private placeAll(steps: readonly Step[], fixed: ReadonlySet<Source>, start: number): { buffers: Map<Source, Buffer>; bytes: number } {
+  private placeAll(steps: readonly Step[], fixed: ReadonlySet<Source>, start: number, gap: number): { buffers: Map<Source, Buffer>; bytes: number } {
     const buffers = new Map<Source, Buffer>();
     const alive: { source: Source; span: Span }[] = [];
     const outputs = new Set(this.program.outputs.map((o) => o.source));
@@ -177,7 +177,7 @@ class Planner {
       return all;
     });
     for (const [source, layout] of this.layouts) {
-      const bytes = layout.size * 4;
+      const bytes = layout.size * 4 + gap;
       if (source.kind === "constants" || fixed.has(source)) {
         buffers.set(source, { name: source.name, source, layout, offset: start });
         start = aligned(start + bytes);

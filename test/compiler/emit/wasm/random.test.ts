@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import wabt from "wabt";
 import { emitWasm } from "../../../../src/compiler/emit/wasm/emit.js";
-import { candidates } from "../../../../src/compiler/schedule/cost.js";
 import type { ScheduleOptions } from "../../../../src/compiler/schedule/choose.js";
 import { interpret } from "../../../support/interpret.js";
 import { randomProgram, type RandomProgram } from "../../../support/arbitrary.js";
 import { runWasm } from "./run.js";
+import { arbitrarySchedule } from "./schedules.js";
 
 const runs = (usual: number): number => Number(process.env["RUNS"] ?? usual);
 
@@ -20,29 +20,6 @@ const agrees = async ({ program, inputs }: RandomProgram, options: ScheduleOptio
 test("random programs mean what the interpreter says", { timeout: 120_000 }, async () => {
   await fc.assert(fc.asyncProperty(randomProgram(), (random) => agrees(random, {})), { numRuns: runs(120) });
 });
-
-/** Any tile and any storage order is right, not only the ones that the cost model likes. */
-const arbitrarySchedule = (seed: number): ScheduleOptions => {
-  let state = seed;
-  const below = (n: number): number => {
-    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
-    return (state >> 8) % n;
-  };
-  return {
-    pick: (region, orders) => {
-      const all = candidates(region, orders);
-      return all[all.length === 1 ? 0 : 1 + below(all.length - 1)]!;
-    },
-    order: ({ shape }) => {
-      const order = shape.map((_, d) => d);
-      for (let d = order.length - 1; d > 0; d--) {
-        const e = below(d + 1);
-        [order[d], order[e]] = [order[e]!, order[d]!];
-      }
-      return order;
-    },
-  };
-};
 
 test("random programs in random tiles and storage orders", { timeout: 120_000 }, async () => {
   await fc.assert(fc.asyncProperty(randomProgram(), fc.nat(), (random, seed) => agrees(random, arbitrarySchedule(seed))), { numRuns: runs(200) });
