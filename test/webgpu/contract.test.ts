@@ -46,13 +46,13 @@ const products = (all: readonly (readonly [m: number, n: number, k: number])[]):
 describe("products of matrices around the edges of tiles", () => {
   test.each(tiles.map((t) => [`${t.rows * t.across} x ${t.columns * t.down}`, t] as const))("tiles of %s", async (_, tiling) => {
     const [high, wide] = [tiling.rows * tiling.across, tiling.columns * tiling.down];
-    const around = [high - 1, high, high + 1].flatMap((m) => [wide - 1, wide, wide + 1].map((n) => [m, n, 5 + ((m + n) % 9)] as const));
-    await same(products([...around, [2 * high + 1, 2, 6], [2, 2 * wide + 1, 6], [3, 3, 1]]), { tiling });
-    await same(products([2, 4, 5, 7, 8, 9, 11, 13, 16, 17, 25].map((k) => [high + 1, wide + 1, k] as const)), { tiling });
+    const [m, n] = [high, wide];
+    await same(products([[m - 1, n - 1, 6], [m, n, 8], [m + 1, n + 1, 9], [m, n + 1, 1], [m - 1, n, 4], [2 * m + 1, 2, 5], [2, 2 * n + 1, 7]]), { tiling });
+    await same(products([2, 11, 16, 17, 25].map((k) => [m, n, k] as const)), { tiling });
   });
 
   test("many rows, so that the right operand is packed", async () => {
-    for (const tiling of tiles) await same(products([[256, 9, 13], [300, 8, 8], [257, 17, 20], [511, 3, 5]]), { tiling });
+    for (const tiling of tiles.slice(1)) await same(products([[256, 9, 13], [300, 24, 8], [511, 3, 20]]), { tiling });
   });
 });
 
@@ -69,7 +69,7 @@ describe("convolutions", () => {
     ["of points", [2, 17, 4, 4, 5], 11, 1, { padding: 0, relu: true }, true],
     ["without padding", [1, 4, 6, 7, 8], 7, 2, { padding: 0 }, false],
   ] as const)("%s", async (_, shape, channels, kernel, options, bias) => {
-    for (const tiling of [...tiles, "auto" as const]) await same(conv(shape, channels, kernel, options, bias), { tiling });
+    for (const tiling of [tiles[channels % 3]!, "auto" as const]) await same(conv(shape, channels, kernel, options, bias), { tiling });
   });
 
   test("out-channels in pieces with different sums", async () => {
@@ -86,7 +86,7 @@ describe("convolutions", () => {
       start += size;
       return piece;
     });
-    for (const tiling of [...tiles, "auto" as const]) await same(ir.program([ir.pieces("y", [1, 11, 5, 6, 7], pieces)], [x, w]), { tiling });
+    for (const tiling of [tiles[0]!, "auto" as const]) await same(ir.program([ir.pieces("y", [1, 11, 5, 6, 7], pieces)], [x, w]), { tiling });
   });
 
   test("in groups", async () => {
@@ -98,7 +98,7 @@ describe("convolutions", () => {
       ir.read(x, [indexOf(n), add(scale(group, 4), indexOf(c)), shift(add(indexOf(h), indexOf(j)), -1), shift(add(indexOf(v), indexOf(k)), -1)], 0),
       ir.read(w, [indexOf(o), indexOf(c), indexOf(j), indexOf(k)]),
     );
-    for (const tiling of tiles) await same(ir.program([ir.stage("y", [n, o, h, v], ir.reduce("sum", [c, j, k], term))], [x, w]), { tiling });
+    for (const tiling of tiles.slice(1)) await same(ir.program([ir.stage("y", [n, o, h, v], ir.reduce("sum", [c, j, k], term))], [x, w]), { tiling });
   });
 });
 
@@ -109,7 +109,7 @@ describe("other contractions", () => {
   const tap = ir.read(x, [indexOf(n), indexOf(c), shift(add(indexOf(h), indexOf(k)), -1)], 0);
   const of = (source: typeof w): Value => ir.read(source, [indexOf(o), indexOf(c), indexOf(k)]);
   const check = async (body: Value, inputs = [x, w, u, b]): Promise<void> => {
-    for (const tiling of tiles) await same(ir.program([ir.stage("y", [n, o, h], body)], inputs), { tiling });
+    for (const tiling of [tiles[0]!, tiles[2]!]) await same(ir.program([ir.stage("y", [n, o, h], body)], inputs), { tiling });
   };
 
   test("several sums over the same loops, and over others", async () => {
@@ -143,7 +143,7 @@ describe("other contractions", () => {
     const [p, q] = [ir.input("p", [3, 9, 13]), ir.input("q", [3, 13, 10])];
     const [i, l] = [variable("i", 9), variable("l", 13)];
     const body = ir.reduce("sum", [l], ir.mul(ir.read(p, [indexOf(n), indexOf(i), indexOf(l)]), ir.read(q, [indexOf(n), indexOf(l), indexOf(o)])));
-    for (const tiling of tiles) for (const order of [[n, i, o], [i, o, n], [o, n, i]]) await same(ir.program([ir.stage("y", order, body)], [p, q]), { tiling });
+    for (const tiling of [tiles[0]!]) for (const order of [[n, i, o], [i, o, n], [o, n, i]]) await same(ir.program([ir.stage("y", order, body)], [p, q]), { tiling });
   });
 
   test("weights known at compile time are packed once", async () => {

@@ -52,13 +52,14 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, tiling: Tiling
       const packed = contraction.families.map((family, f) =>
         family.rights.map((right, r) => {
           const walk = walkOf(family);
-          if (!packs(contraction, walk, widthOf(tile))) return undefined;
+          if (!packs(contraction, walk, widthOf(tile), limits.maxStorageBufferBindingSize)) return undefined;
           const source = packedStage(`${stage.name}.right${k}${f}${r}`, contraction, right, walk, widthOf(tile));
           put(source, [single(regionOf(source, source.pieces[0]!), usualThreads, tiling)]);
           return source;
         }),
       );
-      return { threads: found.threads, reads: operandsOf(contraction, packed), section: contractSection(contraction, tile, packed) };
+      const vectors = packed.flat().filter((s) => s !== undefined);
+      return { threads: found.threads, reads: operandsOf(contraction, packed), vectors: new Set(vectors), section: contractSection(contraction, tile, packed) };
     });
     put(stage, plans);
   };
@@ -80,6 +81,8 @@ const single = (region: Region, threads: number, tiling: Tiling): Planned => {
 interface Planned {
   readonly threads: number;
   readonly reads: ReadonlySet<Source>;
+  /** Those of them that are read as vectors. */
+  readonly vectors?: ReadonlySet<Source>;
   readonly section: Section;
 }
 
@@ -136,15 +139,16 @@ const operandsOf = (c: Contraction, packed: readonly (readonly (Source | undefin
 };
 
 /** Regions together in one dispatch, as far as threads and bindings go. */
-const join = (plans: readonly Planned[], mostBindings: number): readonly { threads: number; reads: ReadonlySet<Source>; sections: readonly Section[] }[] => {
-  const kernels: { threads: number; reads: ReadonlySet<Source>; sections: Section[] }[] = [];
-  for (const { threads, reads: sources, section } of plans) {
+const join = (plans: readonly Planned[], mostBindings: number): readonly Omit<Kernel, "name" | "target" | "once">[] => {
+  const kernels: { threads: number; reads: ReadonlySet<Source>; vectors: ReadonlySet<Source>; sections: Section[] }[] = [];
+  for (const { threads, reads: sources, vectors = new Set<Source>(), section } of plans) {
     const last = kernels.at(-1);
     const together = new Set([...(last?.reads ?? []), ...sources]);
     if (last && last.threads === threads && together.size < mostBindings && last.sections.length < mostSections) {
       last.reads = together;
+      last.vectors = new Set([...last.vectors, ...vectors]);
       last.sections.push(section);
-    } else kernels.push({ threads, reads: sources, sections: [section] });
+    } else kernels.push({ threads, reads: sources, vectors, sections: [section] });
   }
   return kernels;
 };

@@ -1,4 +1,4 @@
-import { extentOf, integer, type Variable } from "../../../dsl/index.js";
+import { add, extentOf, indexOf, integer, scale, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import { IndexicalError } from "../../../dsl/errors.js";
 import { Env } from "../gpujs/keys.js";
 import { product, type Region } from "./region.js";
@@ -38,15 +38,49 @@ export const reduceSection = ({ stage, loops, body, place }: Region, threads: nu
   },
 });
 
-/** Takes a `u32` apart into variables, the last one fastest. */
+/** Takes a `u32` apart into variables, the last one fastest. Indices that they spell together are taken from it at once. */
 export const digits = (shader: Shader, flat: string, variables: readonly Variable[]): Env => {
   const { writer } = shader;
   const real = variables.filter((v) => extentOf(v) > 1);
-  let rest = flat;
+  const define = (v: Variable, inner: number, whole: boolean): void =>
+    writer.define(v, () => {
+      const rest = inner === 1 ? flat : `${flat} / ${inner}u`;
+      return `i32(${whole ? rest : `${rest} % ${extentOf(v)}u`})`;
+    });
+  let inner = 1;
   for (let k = real.length - 1; k >= 0; k--) {
-    const v = real[k]!;
-    writer.define(v, writer.named(k === 0 ? `i32(${rest})` : `i32(${rest} % ${extentOf(v)}u)`, v.name));
-    if (k > 0) rest = writer.named(`${rest} / ${extentOf(v)}u`, "rest");
+    define(real[k]!, inner, k === 0);
+    inner *= extentOf(real[k]!);
   }
+  const { block } = writer;
+  const runs = new Map<string, Variable>();
+  writer.recombine = (a) =>
+    recombine(a, real, (first, last) => {
+      const key = `${first} ${last}`;
+      let run = runs.get(key);
+      if (!run) {
+        run = variable(real.slice(first, last + 1).map((v) => v.name).join(""), product(real.slice(first, last + 1)));
+        runs.set(key, run);
+        writer.within(block, () => define(run!, product(real.slice(last + 1)), first === 0));
+      }
+      return run;
+    });
   return new Env(variables.filter((v) => extentOf(v) === 1).map((v) => [v, integer(0)]));
+};
+
+/** Replaces neighbouring digits that stand in an address as in the number that they spell. */
+const recombine = (address: Affine, digitsOf: readonly Variable[], spelled: (first: number, last: number) => Variable): Affine => {
+  const coefficient = (k: number): number => address.terms.find((t) => t.atom.kind === "variable" && t.atom.variable === digitsOf[k])?.coefficient ?? 0;
+  let result = address;
+  for (let last = digitsOf.length - 1; last > 0; last--) {
+    const unit = coefficient(last);
+    if (unit === 0) continue;
+    let first = last;
+    for (let place = unit; first > 0 && coefficient(first - 1) === place * extentOf(digitsOf[first]!); first--) place *= extentOf(digitsOf[first]!);
+    if (first === last) continue;
+    for (let k = first; k <= last; k++) result = subtract(result, scale(indexOf(digitsOf[k]!), coefficient(k)));
+    result = add(result, scale(indexOf(spelled(first, last)), unit));
+    last = first;
+  }
+  return result;
 };

@@ -5,6 +5,8 @@ import type { Program, Source } from "../../ir.js";
 /** What one dispatch reads and writes. */
 export interface Use {
   readonly reads: ReadonlySet<Source>;
+  /** Those that are read as vectors: a buffer is not seen as vectors and written as numbers at once. */
+  readonly vectors: ReadonlySet<Source>;
   readonly target: Source;
   /** Runs once, when the program is loaded. */
   readonly once: boolean;
@@ -42,13 +44,14 @@ export const store = (program: Program, uses: readonly Use[], mostBindings: numb
   };
   const constants = [...sources].filter((s) => s.kind === "constants");
   if (constants.reduce((n, s) => n + aligned(elements(s)), 0) <= most) join(constants);
+  const vectors = new Set(uses.flatMap((u) => [...u.vectors]));
   for (const { reads, target } of uses) {
     const partsOf = (s: Source): number => (group.has(s) ? 1 : Math.max(1, Math.ceil(elements(s) / most)));
     for (;;) {
       const seen = [...new Set([...reads, target].map((s) => group.get(s) ?? s))];
       const bindings = seen.reduce((n, s) => n + ("members" in s ? 1 : partsOf(s)), 0);
       if (bindings <= mostBindings) break;
-      const small = seen.filter((s) => s !== target && s !== group.get(target)).sort((a, b) => sizeIn(a, elements) - sizeIn(b, elements));
+      const small = seen.filter((s) => s !== target && s !== group.get(target) && !vectors.has(s as Source)).sort((a, b) => sizeIn(a, elements) - sizeIn(b, elements));
       if (small.length < 2) break;
       join(small.slice(0, Math.max(2, Math.min(small.length, bindings - mostBindings + 1))).flatMap((s) => ("members" in s ? s.members : [s])));
     }

@@ -27,7 +27,9 @@ const literalText = /^-?[0-9][\w.+-]*$/;
 export class Writer {
   readonly keys = new Keys();
   block = new Block("root");
-  private readonly variables = new Map<Variable, { readonly name: string; readonly block: Block }>();
+  /** Rewrites an address where the number of the thread spells a shorter one. */
+  recombine: (address: Affine) => Affine = (a) => a;
+  private readonly variables = new Map<Variable, { name: string | (() => string); readonly block: Block }>();
   private readonly integers: Integers = new Integers(this);
   /** Where names were made. */
   private readonly made = new Map<string, Block>();
@@ -110,11 +112,13 @@ export class Writer {
   nameOf(v: Variable): string {
     const known = this.variables.get(v);
     if (!known) throw new Error(`index ${v.name} has no value in this shader`);
-    return known.name;
+    const { name } = known;
+    if (typeof name === "string") return name;
+    return (known.name = this.within(known.block, () => this.named(name(), v.name)));
   }
 
-  /** Gives a variable its name in this block and those inside it. */
-  define(v: Variable, name: string): void {
+  /** Gives a variable its name in this block and those inside it; a function gives the text when it is first needed. */
+  define(v: Variable, name: string | (() => string)): void {
     this.variables.set(v, { name, block: this.block });
   }
 
@@ -140,7 +144,7 @@ export class Writer {
   }
 
   index(a: Affine): string {
-    return this.integers.text(a);
+    return this.integers.text(this.recombine(a));
   }
 
   // ---- values

@@ -6,12 +6,9 @@ import { digitsOf, product } from "../region.js";
 import type { Contraction } from "./recognise.js";
 import type { Walk } from "./tiles.js";
 
-/** Right operands above this many bytes are read where they are. */
-const mostBytes = 2 ** 28;
-
-/** Whether an operand is read so often that it pays to lay it out for the tiles beforehand. */
-export const packs = (c: Contraction, walk: Walk, wide: number): boolean =>
-  product(c.m) >= 256 && 4 * sizeOfPacked(c, walk, wide) <= mostBytes;
+/** Whether an operand is read so often that it pays to lay it out for the tiles beforehand, in at most so many bytes. */
+export const packs = (c: Contraction, walk: Walk, wide: number, mostBytes: number): boolean =>
+  product(c.m) >= 256 && 4 * sizeOfPacked(c, walk, wide) <= Math.min(mostBytes, 2 ** 28);
 
 const sizeOfPacked = (c: Contraction, { outer, depth, steps }: Walk, wide: number): number =>
   product(c.batch) * product(outer) * depth * steps * Math.ceil(product(c.n) / wide) * wide;

@@ -60,10 +60,13 @@ export const walkOf = (family: Family): Walk => {
 export const memoryOf = (tile: Tile, families: readonly Family[]): number =>
   Math.max(...families.map((f) => 2 * 4 * walkOf(f).depth * (f.lefts.length * heightOf(tile) + f.rights.length * widthOf(tile))));
 
+/** Numbers that a thread sums up at once, at most: beyond, registers run out. */
+const mostSums = 96;
+
 /** Whether all threads' blocks and the tile fit. */
 export const fits = (tile: Tile, families: readonly Family[], limits: WebgpuLimits): boolean => {
   const sums = families.reduce((n, f) => n + f.sums.length, 0);
-  return threadsOf(tile) <= limits.maxComputeInvocationsPerWorkgroup && sums * tile.rows * tile.columns <= 128 && memoryOf(tile, families) <= limits.maxComputeWorkgroupStorageSize;
+  return threadsOf(tile) <= limits.maxComputeInvocationsPerWorkgroup && sums * tile.rows * tile.columns <= mostSums && memoryOf(tile, families) <= limits.maxComputeWorkgroupStorageSize;
 };
 
 const candidates: readonly Tile[] = [4, 8].flatMap((rows) =>
@@ -93,7 +96,9 @@ export const chooseTile = (c: Contraction, limits: WebgpuLimits): Tile | undefin
       each += product(outer) * steps * depth * (fma + fromTile + loads + guards);
     }
     const threads = blocks * threadsOf(tile);
-    const cost = each * threads * Math.max(1, plenty / threads) ** 0.7;
+    // Threads with many registers are few at a time, and wait more.
+    const sums = c.families.reduce((k, f) => k + f.sums.length, 0) * tile.rows * tile.columns;
+    const cost = each * threads * Math.max(1, plenty / threads) ** 0.7 * (1 + Math.max(0, sums - 64) / 256);
     if (!winner || cost < winner.cost) winner = { tile, cost };
   }
   return winner?.tile;
