@@ -2,6 +2,7 @@ import fc from "fast-check";
 import type { Condition, Piece, Program, Source, Stage, Value } from "../../src/compiler/ir.js";
 import { add, floorDivide, indexOf, integer, interval, maximum, minimum, remainder, scale, shift, dataIndex, type Affine } from "../../src/dsl/affine.js";
 import { extentOf, variable, type Variable } from "../../src/dsl/variable.js";
+import { Draw } from "./draw.js";
 import { ir } from "./interpret.js";
 
 /**
@@ -11,26 +12,6 @@ import { ir } from "./interpret.js";
 export interface RandomProgram {
   readonly program: Program;
   readonly inputs: Readonly<Record<string, Float32Array>>;
-}
-
-/** Draws from a stream of numbers that fast-check shrinks. */
-class Draw {
-  private at = 0;
-  constructor(private readonly stream: readonly number[]) {}
-
-  /** An integer from 0 to n - 1; 0 when the stream has run dry. */
-  below(n: number): number {
-    const v = this.stream[this.at++] ?? 0;
-    return n <= 0 ? 0 : v % n;
-  }
-
-  between(low: number, high: number): number {
-    return low + this.below(high - low + 1);
-  }
-
-  pick<T>(all: readonly T[]): T {
-    return all[this.below(all.length)]!;
-  }
 }
 
 const size = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);

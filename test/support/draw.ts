@@ -6,11 +6,6 @@ export class Draw {
 
   constructor(private readonly stream: readonly number[]) {}
 
-  /** True once the stream has run dry: every further choice is 0. */
-  get dry(): boolean {
-    return this.at >= this.stream.length;
-  }
-
   /** An integer from 0 to n - 1; 0 when the stream has run dry. */
   below(n: number): number {
     const v = this.stream[this.at++] ?? 0;

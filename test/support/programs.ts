@@ -234,7 +234,11 @@ export class Expressions {
       case 12:
         return binary(draw.pick(["div", "mod"] as const), sub(), number(draw.pick([2, 4])));
       case 13:
-        return draw.rarely(2) ? binary("pow", sub(), number(draw.between(0, 3))) : { kind: "stop", a: sub() };
+        return draw.pick([
+          (): Expr => binary("pow", sub(), number(draw.between(0, 3))),
+          (): Expr => ({ kind: "stop", a: sub() }),
+          (): Expr => ({ kind: "uniform", of: [number(draw.below(4)), this.index(scope)] }),
+        ])();
       default:
         return this.read(scope, depth);
     }
@@ -262,7 +266,7 @@ export class Expressions {
       const bare = scope.filter((v) => extentOf(v) <= n);
       if (bare.length > 0 && draw.below(3) > 0) return at(bare[bare.length - 1 - draw.below(bare.length)]!);
       if (n === 1 && draw.below(3) > 0) return number(0);
-      const a = depth > 1 && draw.rarely(8) ? this.dataIndex(scope, depth, n) : this.index(scope);
+      const a = depth > 1 && draw.rarely(4) ? this.dataIndex(scope, depth, n) : this.index(scope);
       return this.inside(a, n, guards, scope);
     });
     const read: Expr = { kind: "read", tensor, indices };
@@ -315,8 +319,8 @@ export class Expressions {
   /** A definition over a random shape. */
   definition(): TensorNode {
     const { draw } = this;
-    const rank = draw.pick([2, 1, 3, 0, 4]);
-    const variables = Array.from({ length: rank }, (_, k) => variable("abcde"[k]!, draw.rarely(40) ? 0 : draw.pick(extents)));
+    const rank = draw.pick([2, 1, 3, 0, 4, 1, 2, 6]);
+    const variables = Array.from({ length: rank }, (_, k) => variable("abcdef"[k]!, draw.rarely(40) ? 0 : draw.pick(rank > 4 ? [2, 1] : extents)));
     return define(variables, this.value(variables, 3));
   }
 
