@@ -97,7 +97,7 @@ const costOf = (body: Value, axes: readonly Axis[]): number => {
         break;
       case "select": {
         visitCondition(v.condition, () => {}, (w) => (cost += go(w)));
-        const often = share(v.condition, axes);
+        const often = share(v.condition);
         const [then, otherwise] = [go(v.then), go(v.otherwise)];
         return cost + (often > 0 ? often * then : 0) + (often < 1 ? (1 - often) * otherwise : 0);
       }
@@ -110,9 +110,9 @@ const costOf = (body: Value, axes: readonly Axis[]): number => {
 };
 
 /** The part of an index's values for which a condition on it alone holds; a half of what is not known. */
-const share = (c: Condition, axes: readonly Axis[]): number => {
-  if (c.kind === "and") return c.all.reduce((p, d) => p * share(d, axes), 1);
-  if (c.kind === "or") return 1 - c.all.reduce((p, d) => p * (1 - share(d, axes)), 1);
+const share = (c: Condition): number => {
+  if (c.kind === "and") return c.all.reduce((p, d) => p * share(d), 1);
+  if (c.kind === "or") return 1 - c.all.reduce((p, d) => p * (1 - share(d)), 1);
   const [v, ...others] = variablesOfCondition(c);
   if (!v || others.length > 0 || hasTest(c) || !("of" in c) || extentOf(v) === 0 || extentOf(v) > 4096) return 0.5;
   let holds = 0;

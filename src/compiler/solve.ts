@@ -146,7 +146,7 @@ class Search {
 
   run(): Answer {
     const parts = noParts();
-    this.condition.kind === "or" ? this.choice(this.condition.all, parts) : conjuncts(this.condition).forEach((c) => this.add(c, parts));
+    this.add(this.condition, parts);
     const point = this.branch(parts.atLeast, parts.equal, parts.choices);
     if (point === "none") return none;
     if (point === "open") return unknown;
