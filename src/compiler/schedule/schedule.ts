@@ -12,11 +12,12 @@ import { halosOf } from "./halo.js";
 import type { Buffer, Groups, Kernel, Layout, Schedule, Step } from "./kernel.js";
 import { dense, noHalo, offsetOf } from "./layout.js";
 import { materialise } from "./operands.js";
+import { shareOut } from "./share.js";
 import { reads, reduces } from "./values.js";
 
 /** Chooses kernels, layouts and places in the arena for a program that has been through the passes. */
 export const schedule = (original: Program, options: ScheduleOptions = {}): Schedule => {
-  const given = materialise(original);
+  const given = shareOut(materialise(original));
   const first = regionsOf(given);
   const chosen = choose(given, first, options);
   const halos = halosOf(first, chosen.choices);
