@@ -2,7 +2,8 @@ import { bareVariable, IndexicalError, negate, shift, visitVariables, type Affin
 import { always, and, atLeast, conditionKey, conjuncts, not } from "./conditions.js";
 import { describeIndex, describeSource } from "./describe.js";
 import type { Condition, Program, Read, Value } from "./ir.js";
-import { affineAt, implies, impossible, isStatic, solve } from "./solve.js";
+import { implies, impossible, solve } from "./solve.js";
+import { affineAt, isStatic } from "./static.js";
 import { variablesOf, visitParts } from "./values.js";
 
 /**
