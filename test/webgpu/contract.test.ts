@@ -1,8 +1,9 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { emitWebgpu, type Tile, type WebgpuOptions } from "../../src/compiler/emit/webgpu/index.js";
 import { atLeast, unequal } from "../../src/compiler/conditions.js";
 import type { Piece, Program, Value } from "../../src/compiler/ir.js";
-import { add, floorDivide, indexOf, remainder, scale, shift, variable } from "../../src/dsl/index.js";
+import { add, floorDivide, indexOf, interval, remainder, scale, shift, variable } from "../../src/dsl/index.js";
 import { convStage } from "../support/networks.js";
 import { interpret, ir } from "../support/interpret.js";
 import { runWebgpu } from "./run.js";
@@ -154,4 +155,50 @@ describe("other contractions", () => {
     expect(emitWebgpu(program).once).toBe(1);
     await same(program, {});
   });
+});
+
+/** Draws numbers below a bound from a stream that fast-check shrinks. */
+const drawing = (stream: readonly number[]): ((n: number) => number) => {
+  let at = 0;
+  return (n) => (stream[at++] ?? 0) % n;
+};
+
+/** A sum of products of two tensors, each read at sums of multiples of its own outputs and of the loops. */
+const randomContraction = (stream: readonly number[]): { readonly program: Program; readonly tiling: Tile } => {
+  const below = drawing(stream);
+  const extents = [3, 1, 2, 5, 9, 7, 16, 17];
+  const make = (names: string, least: number): ReturnType<typeof variable>[] => Array.from({ length: least + below(3 - least) }, (_, k) => variable(names[k]!, extents[below(extents.length)]!));
+  const [m, n, k] = [make("ab", 1), make("cd", 1), make("kl", 1)];
+  const batch = below(3) === 0 ? [variable("n", 2)] : [];
+  const operand = (name: string, own: readonly ReturnType<typeof variable>[]): { value: Value; input: Program["inputs"][number] } => {
+    const axes = [...batch, ...own].map((v) => indexOf(v));
+    // Some loops run along an axis of their own, others beside an output, as the taps of a kernel.
+    const indices = k.reduce((all, loop) => {
+      const beside = below(3) - 1 + batch.length;
+      return beside >= batch.length && beside < all.length ? all.map((a, d) => (d === beside ? shift(add(scale(a, 1 + below(2)), scale(indexOf(loop), 1 + below(2))), -below(3)) : a)) : [...all, indexOf(loop)];
+    }, axes);
+    const shape = indices.map((a) => Math.max(1, interval(a).high + 1 - below(3)));
+    const inside = indices.every((a, d) => interval(a).low >= 0 && interval(a).high < shape[d]!);
+    const input = ir.input(name, shape);
+    return { input, value: ir.read(input, indices, inside ? undefined : 0) };
+  };
+  const [x, w] = [operand("x", m), operand("w", n)];
+  const outputs = [...batch, ...m, ...n];
+  for (let swap = below(4); swap > 0; swap--) outputs.push(outputs.shift()!);
+  const sum = ir.reduce("sum", k, ir.mul(x.value, w.value));
+  const body = below(2) === 0 ? sum : ir.binary("max", ir.add(sum, ir.index(indexOf(outputs[0]!))), ir.constant(0));
+  return { program: ir.program([ir.stage("y", outputs, body)], [x.input, w.input]), tiling: tiles[below(tiles.length)]! };
+};
+
+test("random contractions mean what the interpreter says", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.nat({ max: 0xffff }), { minLength: 40, maxLength: 40 }), async (stream) => {
+      const { program, tiling } = randomContraction(stream);
+      const inputs = numbersFor(program);
+      const expected = interpret(program, inputs)["output"]!;
+      const actual = await runWebgpu(program, inputs, { tiling });
+      expect([...actual["output"]!.data].map((v) => v + 0)).toEqual([...expected.data].map((v) => Math.fround(v) + 0));
+    }),
+    { numRuns: Number(process.env["RUNS"] ?? 40) },
+  );
 });
