@@ -1,6 +1,8 @@
 import { extentOf, type Affine, type Variable } from "../../dsl/index.js";
 import { conjuncts } from "../conditions.js";
 import type { BinaryOp, Piece, Read, Source, Stage, UnaryOp, Value } from "../ir.js";
+import { nests } from "./nests.js";
+import { reduces } from "./values.js";
 import { freeVariables, identityOf, variablesOf, variablesOfCondition, visitParts } from "../values.js";
 
 /** A read, the reductions around it, and how each of its indices grows with each variable. */
@@ -8,6 +10,8 @@ export interface Access {
   readonly read: Read;
   /** Loops of the reductions around it, outermost first. */
   readonly loops: readonly Variable[];
+  /** The loop nest that it runs in; -1 outside of all. */
+  readonly nest: number;
   /** One map a dimension: coefficients of the variables; NaN for one that occurs in another way. */
   readonly steps: readonly ReadonlyMap<Variable, number>[];
   readonly variables: ReadonlySet<Variable>;
@@ -19,6 +23,7 @@ export interface Access {
 export interface Operation {
   readonly variables: ReadonlySet<Variable>;
   readonly loops: readonly Variable[];
+  readonly nest: number;
   /** Vector instructions, roughly. */
   readonly cost: number;
   /** Whether it accumulates: its result stays in a register. */
@@ -47,14 +52,16 @@ export const analyse = (stage: Stage, piece: Piece): Region => {
   let terms = 0;
   const seen = new Set<Value>();
   const vanishing = new Set<Value>();
-  const visit = (v: Value, loops: readonly Variable[]): void => {
+  const nestOf = new Map<Value, number>();
+  nests(reduces(piece.body)).forEach((all, n) => all.forEach((r) => nestOf.set(r, n)));
+  const visit = (v: Value, loops: readonly Variable[], nest: number): void => {
     // A shared value is computed once, at least where its loops are the same.
     if (seen.has(v)) return;
     seen.add(v);
-    const add = (cost: number, variables: ReadonlySet<Variable>, accumulates = false): void => void (cost > 0 && operations.push({ variables, loops, cost, accumulates }));
+    const add = (cost: number, variables: ReadonlySet<Variable>, accumulates = false): void => void (cost > 0 && operations.push({ variables, loops, nest, cost, accumulates }));
     switch (v.kind) {
       case "read":
-        accesses.push({ read: v, loops, steps: v.indices.map(stepsOf), variables: freeVariables(v), vanishes: vanishing.has(v) });
+        accesses.push({ read: v, loops, nest, steps: v.indices.map(stepsOf), variables: freeVariables(v), vanishes: vanishing.has(v) });
         break;
       case "unary":
       case "binary":
@@ -68,17 +75,17 @@ export const analyse = (stage: Stage, piece: Piece): Region => {
         for (const f of v.op === "sum" ? factors(v.body) : [v.body]) if (f.kind === "read" && f.fill === identityOf(v.op)) vanishing.add(f);
         terms += product(inner);
         const body = new Set([...freeVariables(v), ...v.loops]);
-        operations.push({ variables: body, loops: inner, cost: v.op === "sum" || v.op === "prod" ? 1 : 5, accumulates: true });
+        operations.push({ variables: body, loops: inner, nest: nestOf.get(v)!, cost: v.op === "sum" || v.op === "prod" ? 1 : 5, accumulates: true });
         for (const c of conjuncts(v.where)) add(1, variablesOfCondition(c));
-        visitParts(v, (p) => visit(p, inner), () => undefined);
+        visitParts(v, (p) => visit(p, inner, nestOf.get(v)!), () => undefined);
         return;
       }
       case "constant":
       case "stop":
     }
-    visitParts(v, (p) => visit(p, loops), () => undefined);
+    visitParts(v, (p) => visit(p, loops, nest), () => undefined);
   };
-  visit(piece.body, []);
+  visit(piece.body, [], -1);
   const axes = piece.axes.map((a) => a.variable);
   return { stage, piece, axes, accesses, operations, terms: (terms + 1) * product(axes) };
 };

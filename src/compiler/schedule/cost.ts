@@ -153,10 +153,15 @@ interface Work {
   readonly operations: Amount;
   /** Cycles that waiting for memory adds. */
   readonly misses: Amount;
-  /** Registers that the innermost loops hold: engines load all that an iteration needs before they compute. */
-  readonly live: Amount;
+  readonly nests: readonly Nest[];
   readonly iterations: number;
   readonly entries: number;
+}
+
+interface Nest {
+  /** Registers that the innermost loop holds: engines load all that an iteration needs before they compute. */
+  readonly live: Amount;
+  iterations: number;
 }
 
 const measure = (
@@ -167,7 +172,7 @@ const measure = (
   row: Variable | undefined,
   scattered: boolean,
 ): Work => {
-  const [loads, operations, misses, live] = [new Amount(), new Amount(), new Amount(), new Amount()];
+  const [loads, operations, misses] = [new Amount(), new Amount(), new Amount()];
   let iterations = 0;
   let entries = 0;
   const trips = (loops: readonly Variable[], variables: ReadonlySet<Variable>): { count: number; innermost: Variable | undefined } => {
@@ -180,18 +185,23 @@ const measure = (
     }
     return { count, innermost };
   };
-  const nests = new Set<string>();
-  for (const { variables, loops, cost, accumulates } of region.operations) {
+  const nests = new Map<number, Nest>();
+  const nestAt = (n: number): Nest => {
+    let nest = nests.get(n);
+    if (!nest) nests.set(n, (nest = { live: new Amount(), iterations: 0 }));
+    return nest;
+  };
+  for (const { variables, loops, nest, cost, accumulates } of region.operations) {
     const ordered = inner.get(loops)!;
     const { count } = trips(ordered, variables);
     const [byRow, byLane] = [row !== undefined && variables.has(row), variables.has(lane)];
     // A function is called for each lane, unless all lanes are the same.
     operations.add(count * (cost >= 100 && !byLane ? cost / 4 : cost), byRow, byLane);
     if (accumulates) {
-      live.add(1, byRow, byLane);
-      const name = ordered.map((v) => v.id).join();
-      if (!nests.has(name)) {
-        nests.add(name);
+      const own = nestAt(nest);
+      own.live.add(1, byRow, byLane);
+      if (own.iterations === 0) {
+        own.iterations = count;
         iterations += count;
         entries += count / Math.max(1, ordered.length ? extentOf(ordered.at(-1)!) : 1);
       }
@@ -204,7 +214,7 @@ const measure = (
     if (step === 0) loads.add(count, byRow, false);
     else if (step === 1) loads.add(count, byRow, true);
     else loads.add(count * gatherCost(a, lane, step, orders), byRow, true);
-    if (innermost && innermost === inner.get(a.loops)!.at(-1)) live.add(1, byRow, step !== 0);
+    if (innermost && innermost === inner.get(a.loops)!.at(-1)) nestAt(a.nest).live.add(1, byRow, step !== 0);
     if (innermost) {
       const bytes = Math.abs(4 * strideOf(a, innermost, orders));
       const rowBytes = byRow ? Math.abs(4 * strideOf(a, row, orders)) : 0;
@@ -215,7 +225,7 @@ const measure = (
   }
   const d = row ? region.axes.indexOf(row) : -1;
   const beside = row !== undefined && stridesOf(region.stage.shape, orders(region.stage))[d]! * region.piece.axes[d]!.step === 1;
-  return { storing: !scattered ? "vector" : beside ? "columns" : "lanes", loads, operations, misses, live, iterations, entries };
+  return { storing: !scattered ? "vector" : beside ? "columns" : "lanes", loads, operations, misses, nests: [...nests.values()], iterations, entries };
 };
 
 /** Loads that four lanes take that don't lie side by side: fewer when they lie within eight elements. */
@@ -245,7 +255,10 @@ const tileCycles = (work: Work, laneExtent: number, rowExtent: number, vectors: 
 const bodyCycles = (work: Work, r: number, v: number): number => {
   const store = work.storing === "vector" ? 1 : work.storing === "columns" && r % 4 === 0 ? 3 : 7;
   const [loads, operations] = [work.loads.of(r, v), work.operations.of(r, v) + store * r * v];
-  const spilled = work.live.of(r, v) + 1 - registers;
-  const spills = spilled > 0 ? (6 + 2 * spilled) * work.iterations : 0;
+  let spills = 0;
+  for (const { live, iterations } of work.nests) {
+    const spilled = live.of(r, v) + 1 - registers;
+    if (spilled > 0) spills += (6 + 2 * spilled) * iterations;
+  }
   return Math.max(loads / 2, operations / 4) + 0.5 * work.iterations + spills + work.misses.of(r, v) + 7 * work.entries + 3 * r + 4;
 };

@@ -193,9 +193,14 @@ class Writer {
     for (const v of laneVariables) routine.declare(v);
     const at = places.map((p) => substitution(p.images));
     const reductions = new Reductions(routine, this.originals, at);
-    const values: Values = new Values(routine, { buffers: this.schedule.buffers, imported: this.imported, reduced: (v, wide): number => reductions.local(values, v, wide) }, laneVariables);
+    const values: Values = new Values(
+      routine,
+      { buffers: this.schedule.buffers, imported: this.imported, reduced: (v, wide): number => reductions.local(values, v, wide), total: (v) => reductions.total(values, v) },
+      laneVariables,
+    );
     const bodies = at.map((s) => s.value(kernel.body));
     values.expect(bodies);
+    if (kernel.tile) reductions.prepare(values, bodies);
     const rest = new Set(at);
     for (const s of at) {
       if (!rest.has(s)) continue;

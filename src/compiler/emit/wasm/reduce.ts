@@ -1,31 +1,31 @@
 import { add, extentOf, indexOf, integer, scale, type Affine, type Variable } from "../../../dsl/index.js";
 import { conditionKey, conjuncts, and } from "../../conditions.js";
-import type { Condition, Reduce } from "../../ir.js";
-import { freeVariables, identityOf, variablesOfCondition } from "../../values.js";
+import type { Condition, Reduce, Value } from "../../ir.js";
+import { freeVariables, identityOf, variablesOfCondition, visitParts } from "../../values.js";
 import { partialSums } from "../../schedule/summation.js";
-import { identity, reduces, type Substitution } from "../../schedule/values.js";
+import { nests } from "../../schedule/nests.js";
+import { identity, type Substitution } from "../../schedule/values.js";
 import { f64, i32, v128 } from "./encoder.js";
 import type { Routine, Scope } from "./scope.js";
 import type { Values } from "./values.js";
 
 /**
- * Writes the loops of reductions. All elements of a tile run in one loop nest, and so do reductions over the same
- * loops: what they share is loaded once an iteration, and each has its accumulator.
+ * Writes the loops of reductions. All elements of a tile run in one loop nest, and so do reductions that read the same
+ * over the same loops: what they share is loaded once an iteration. Sums that are added up share their accumulator.
  */
 export class Reductions {
-  /** Images, in each place of the tile, of one reduction of the kernel, by any of them. */
+  /** Images, in each place of the tile, of reductions that run together, by any of them. */
   private readonly families = new Map<Reduce, readonly Reduce[]>();
+  /** The first of the sums that are added up, by any of them. */
+  private readonly heads = new Map<Reduce, Reduce>();
+  private readonly accumulators = new Map<Reduce, Accumulator>();
 
   constructor(
     private readonly routine: Routine,
     originals: readonly Reduce[],
     places: readonly Substitution[],
   ) {
-    const rest = new Set(originals);
-    for (const first of originals) {
-      if (!rest.has(first)) continue;
-      const together = originals.filter((r) => r === first || (rest.has(r) && sameLoops(r, first) && apart(r, first)));
-      for (const r of together) rest.delete(r);
+    for (const together of nests(originals)) {
       const images = new Set<Reduce>();
       for (const p of places) {
         for (const r of together) {
@@ -38,6 +38,36 @@ export class Reductions {
     }
   }
 
+  /** Finds the sums that are added up in the bodies of a tile. */
+  prepare(values: Values, bodies: readonly Value[]): void {
+    const seen = new Set<Value>();
+    const visit = (v: Value): void => {
+      if (seen.has(v) || v.kind === "reduce") return;
+      seen.add(v);
+      const groups = new Map<Scope, Reduce[]>();
+      const addends = values.addends(v);
+      for (const s of addends) {
+        if (s.kind !== "reduce" || s.op !== "sum" || this.heads.has(s) || values.isShared(s) || !values.varies(freeVariables(s))) continue;
+        const home = this.routine.home(freeVariables(s));
+        groups.set(home, [...(groups.get(home) ?? []), s]);
+      }
+      for (const all of groups.values()) if (all.length > 1) for (const s of all) this.heads.set(s, all[0]!);
+      if (addends.length > 1) addends.forEach(visit);
+      else visitParts(v, visit, () => {});
+    };
+    bodies.forEach(visit);
+  }
+
+  /** The sums among the addends of `v` that have one accumulator, the local that holds it, and the other addends. */
+  total(values: Values, v: Value): { readonly local: number; readonly rest: readonly Value[] } | undefined {
+    const addends = values.addends(v);
+    const head = addends.reduce<Reduce | undefined>((h, s) => h ?? (s.kind === "reduce" ? this.heads.get(s) : undefined), undefined);
+    if (!head) return undefined;
+    const own = (s: Value): s is Reduce => s.kind === "reduce" && this.heads.get(s) === head;
+    for (const s of addends) if (own(s)) this.local(values, s, true);
+    return { local: this.accumulators.get(head)!.value, rest: addends.filter((s) => !own(s)) };
+  }
+
   /** A local that holds the value of `r`, as a float64 or as a vector. */
   local(values: Values, r: Reduce, wide: boolean): number {
     const home = this.routine.home(freeVariables(r));
@@ -47,17 +77,23 @@ export class Reductions {
     const family = (this.families.get(r) ?? [r]).filter(
       (s) => s === r || (values.varies(freeVariables(s)) === wide && this.routine.home(freeVariables(s)) === home && !home.memo.has(keyOf(s, wide))),
     );
-    this.routine.within(home, () => new Nest(this.routine, values, wide).write(home, family));
+    this.routine.within(home, () => {
+      const nest = new Nest(this.routine, values, wide);
+      const into = family.map((s): Accumulator => {
+        const head = this.heads.get(s);
+        const begun = head && this.accumulators.get(head);
+        if (begun) return begun;
+        const fresh = nest.begin(s);
+        if (head) this.accumulators.set(head, fresh);
+        return fresh;
+      });
+      nest.write(home, family, into);
+    });
     return home.memo.get(key)!;
   }
 }
 
 const keyOf = (r: Reduce, wide: boolean): string => `reduce ${wide ? "w" : "s"} ${identity(r)}`;
-
-const sameLoops = (r: Reduce, s: Reduce): boolean =>
-  r.loops.length === s.loops.length && r.loops.every((v, i) => v === s.loops[i]) && conditionKey(r.where) === conditionKey(s.where);
-
-const apart = (r: Reduce, s: Reduce): boolean => !reduces(r).includes(s) && !reduces(s).includes(r);
 
 /** One loop nest for several reductions, all float64 or all vectors. */
 class Nest {
@@ -67,10 +103,9 @@ class Nest {
     private readonly wide: boolean,
   ) {}
 
-  write(home: Scope, family: readonly Reduce[]): void {
+  write(home: Scope, family: readonly Reduce[], accumulators: readonly Accumulator[]): void {
     const { routine, wide } = this;
     const [{ loops }] = family as [Reduce];
-    const accumulators = family.map((r) => this.begin(r));
     // A guard that all share and that doesn't vary along the lanes leaves the iteration, as far out as it can.
     const shared = conjuncts(family[0]!.where).filter(
       (c) => loops.length > 0 && !this.values.varies(variablesOfCondition(c)) && family.every((r) => conjuncts(r.where).some((d) => conditionKey(d) === conditionKey(c))),
@@ -100,7 +135,8 @@ class Nest {
     family.forEach((r, i) => home.memo.set(keyOf(r, wide), this.end(accumulators[i]!)));
   }
 
-  private begin(r: Reduce): Accumulator {
+  /** Sets up an accumulator in the current scope. */
+  begin(r: Reduce): Accumulator {
     const { routine, wide } = this;
     const value = routine.local(wide ? v128 : f64);
     this.push(r.op === "argmax" ? -Infinity : identityOf(r.op));

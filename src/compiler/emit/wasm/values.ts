@@ -16,6 +16,8 @@ export interface Surroundings {
   readonly buffers: ReadonlyMap<Source, Buffer>;
   /** Index of the imported function of that name. */
   imported(name: string, arity: number): number;
+  /** Sums among the addends of a vector that have one accumulator, and the other addends. */
+  total(v: Value): { readonly local: number; readonly rest: readonly Value[] } | undefined;
   /** Local that holds the value of a reduction, as a float64 or as a vector. */
   reduced(v: Extract<Value, { kind: "reduce" }>, wide: boolean): number;
 }
@@ -50,6 +52,16 @@ export class Values {
       visitParts(v, visit, (a) => visitVariables(a, () => {}, (data) => visit(data as Value)));
     };
     all.forEach(visit);
+  }
+
+  isShared(v: Value): boolean {
+    return this.shared.has(v);
+  }
+
+  /** What is added up in `v`: additions that nothing else uses are taken apart. */
+  addends(v: Value): readonly Value[] {
+    const parts = (p: Value): readonly Value[] => (p.kind === "binary" && p.op === "add" && (p === v || !this.shared.has(p)) ? [...parts(p.a), ...parts(p.b)] : [p]);
+    return parts(v);
   }
 
   /** How many lanes of a vector of elements at `a` are elements. */
@@ -259,6 +271,17 @@ export class Values {
         return;
       case "binary":
         if (byLanes(v.op)) return varies ? this.byLane(v) : this.splat(v);
+        if (v.op === "add" && varies) {
+          const total = this.surroundings.total(v);
+          if (total) {
+            code.get(total.local);
+            for (const a of total.rest) {
+              this.vector(a);
+              code.simd("f32x4.add");
+            }
+            return;
+          }
+        }
         this.vector(v.a);
         this.vector(v.b);
         vectorBinary(this.routine, v.op, v.a, v.b);
