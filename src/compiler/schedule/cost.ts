@@ -1,8 +1,9 @@
-import { add, extentOf, indexOf, integer, scale, subtract, variable, type Affine, type Variable } from "../../dsl/index.js";
+import { add, extentOf, indexOf, integer, interval, scale, subtract, variable, type Affine, type Variable } from "../../dsl/index.js";
 import type { Source } from "../ir.js";
 import type { Access, Region } from "./analysis.js";
 import type { Tile } from "./kernel.js";
 import { dense } from "./layout.js";
+import { mayMerge } from "./summation.js";
 import { substitution } from "./values.js";
 
 /** The dimensions of a source as they are stored, outermost first. */
@@ -71,8 +72,39 @@ export const orderLoops = (loops: readonly Variable[], accesses: readonly Access
   // Entering the innermost loop costs: it had better be a long one, of those that stay near.
   const near = sorted.filter((v) => reach(v) <= 1024);
   const longest = near.reduce<Variable | undefined>((a, b) => (a && extentOf(a) > extentOf(b) ? a : b), undefined);
-  return longest ? [...sorted.filter((v) => v !== longest), longest] : sorted;
+  if (!longest || extentOf(longest) <= innermostTrips(sorted, accesses, orders, () => false)) return sorted;
+  return [...sorted.filter((v) => v !== longest), longest];
 };
+
+/** Iterations of the innermost loop when loops that walk in one stride have become one. `guarded` ones stay apart. */
+const innermostTrips = (loops: readonly Variable[], accesses: readonly Access[], orders: Orders, guarded: (v: Variable) => boolean): number => {
+  const last = loops.at(-1);
+  if (!last) return 1;
+  let trips = extentOf(last);
+  for (let i = loops.length - 2; i >= 0; i--) {
+    const [outer, inner] = [loops[i]!, loops[i + 1]!];
+    const straight = accesses.every((a) => {
+      if (!a.variables.has(outer) && !a.variables.has(inner)) return true;
+      return strideOf(a, outer, orders) === extentOf(inner) * strideOf(a, inner, orders);
+    });
+    if (!straight || guarded(outer) || guarded(inner) || !mayMerge(loops, outer, inner)) break;
+    trips *= extentOf(outer);
+  }
+  return trips;
+};
+
+/** Whether a guard that is not inside the tile depends on `v`. */
+const isGuarded = (v: Variable, accesses: readonly Access[], tiled: (v: Variable) => boolean): boolean =>
+  accesses.some(
+    (a) =>
+      a.read.fill !== undefined &&
+      a.vanishes &&
+      a.steps.some((steps, d) => {
+        if (!steps.has(v) || [...steps.keys()].some(tiled)) return false;
+        const { low, high } = interval(a.read.indices[d]!);
+        return low < 0 || high >= a.read.source.shape[d]!;
+      }),
+  );
 
 /** The best way to compute a region with sources stored in these orders. */
 export const best: Pick = (region, orders) => {
@@ -198,12 +230,13 @@ const measure = (
     // A function is called for each lane, unless all lanes are the same.
     operations.add(count * (cost >= 100 && !byLane ? cost / 4 : cost), byRow, byLane);
     if (accumulates) {
-      const own = nestAt(nest);
-      own.live.add(1, byRow, byLane);
-      if (own.iterations === 0) {
-        own.iterations = count;
+      const at = nestAt(nest);
+      at.live.add(1, byRow, byLane);
+      if (at.iterations === 0) {
+        at.iterations = count;
         iterations += count;
-        entries += count / Math.max(1, ordered.length ? extentOf(ordered.at(-1)!) : 1);
+        const own = region.accesses.filter((a) => a.nest === nest);
+        entries += count / Math.max(1, innermostTrips(ordered, own, orders, (v) => isGuarded(v, own, (x) => x === lane || x === row)));
       }
     }
   }

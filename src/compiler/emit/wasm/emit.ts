@@ -12,7 +12,7 @@ const page = 65536;
 
 /** Compiles a program that has been through the passes to a plan. @throws wasm-memory when it needs more than 4 GiB. */
 export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmPlan => {
-  const planned = schedule(program, { ...options, start: reserved });
+  const planned = schedule(program, { ...options, start: Math.max(reserved, options.start ?? 0) });
   const pages = Math.max(1, Math.ceil((planned.bytes + reserved) / page));
   if (pages > 65536) {
     const largest = [...planned.buffers.values()].sort((a, b) => b.layout.size - a.layout.size).slice(0, 3);

@@ -6,6 +6,7 @@ import { add, floatFunction, indexOf, shift, variable } from "../../../../src/ds
 import type { WasmPlan } from "../../../../src/runtime/wasm/index.js";
 import { interpret, ir } from "../../../support/interpret.js";
 import { randomProgram } from "../../../support/arbitrary.js";
+import { runWasm } from "./run.js";
 import { arbitrarySchedule } from "./schedules.js";
 
 /** Runs a plan in a memory that held `poison` in every place, and gives its outputs. */
@@ -61,4 +62,25 @@ describe("every element is written, and nothing beside the buffers is read", () 
       for (const seed of [1, 2]) await agrees(program, inputs, emitWasm(program, { ...arbitrarySchedule(seed), gap }));
     }
   });
+});
+
+// The memory is reserved, but only its end is touched.
+test.each([2 ** 31 - 4096, 2 ** 32 - 2 ** 22])("addresses from %i on", { timeout: 60_000 }, async (start) => {
+  await fc.assert(
+    fc.asyncProperty(randomProgram(), fc.nat(), async ({ program, inputs }, seed) => {
+      const expected = interpret(program, inputs);
+      const actual = await runWasm(program, inputs, 1, { ...arbitrarySchedule(seed), start });
+      for (const [name, { data }] of Object.entries(expected)) expect([...actual[name]!.data].map((v) => v + 0)).toEqual([...data].map((v) => Math.fround(v) + 0));
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test("more than 4 GiB is refused before anything is allocated", () => {
+  const n = 40_000;
+  const x = ir.input("x", [n]);
+  const [i, j, k] = [variable("i", n), variable("j", n), variable("k", n)];
+  const outer = ir.stage("outer", [i, j], ir.mul(ir.read(x, [indexOf(i)]), ir.read(x, [indexOf(j)])));
+  const program = ir.program([outer, ir.stage("y", [k], ir.read(outer, [indexOf(k), indexOf(k)]))], [x]);
+  expect(() => emitWasm(program)).toThrow(/needs 640\d{7} bytes at its peak.*\[wasm-memory\]/s);
 });
