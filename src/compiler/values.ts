@@ -159,16 +159,21 @@ export const remakeData = (atom: Extract<Atom, { kind: "data" }>, value: Value):
 /** Replaces variables everywhere in `v`; loops that `v` itself binds are made anew, so a value can be used twice. */
 export const substituteValue = (v: Value, of: (v: Variable) => Affine | undefined): Value => {
   const memo = new Map<Value, Value>();
-  const renamed = new Map<Variable, Affine>();
-  const image = (x: Variable): Affine | undefined => renamed.get(x) ?? of(x);
+  // Reductions may share loops and what is inside them: each loop has one copy, whoever meets it first.
+  const copies = new Map<Variable, Variable>();
+  const copied = (x: Variable): Variable => {
+    let copy = copies.get(x);
+    if (!copy) copies.set(x, (copy = copyOf(x)));
+    return copy;
+  };
+  const image = (x: Variable): Affine | undefined => (copies.has(x) ? indexOf(copies.get(x)!) : of(x));
   const affine = (a: Affine): Affine => substitute(a, image, (atom) => remakeData(atom, go(atom.value as Value)));
   const go = (w: Value): Value => {
     const known = memo.get(w);
     if (known) return known;
     let result: Value;
     if (w.kind === "reduce") {
-      const loops = w.loops.map((x) => copyOf(x));
-      w.loops.forEach((x, k) => renamed.set(x, indexOf(loops[k]!)));
+      const loops = w.loops.map(copied);
       result = reduce(w.op, loops, mapCondition(w.where, affine, go), go(w.body), w.span);
     } else result = mapParts(w, go, affine);
     memo.set(w, result);
