@@ -36,6 +36,12 @@ describe("numbers", () => {
     await same(ir.program([ir.stage("y", [k], ir.reduce("max", [one], ir.binary("div", ir.constant(1), ir.index(indexOf(one)))))], []), {});
   });
 
+  test.each(["sin", "cos"] as const)("%s is right up to thousands of turns", async (op) => {
+    const turns = Float32Array.from({ length: 400 }, (_, n) => (n - 200) * 39.73);
+    const [x, i] = [ir.input("x", [turns.length]), variable("i", turns.length)];
+    await same(ir.program([ir.stage("y", [i], ir.unary(op, ir.read(x, [indexOf(i)])))], [x]), { x: turns }, 4, 0.1);
+  });
+
   test("stop is its value", async () => {
     await same(ir.program([ir.stage("y", [l], { kind: "stop", a: ir.read(z, [indexOf(l)]) })], [z]), { z: few });
   });
