@@ -87,6 +87,16 @@ describe("values", () => {
     expect(loops).not.toContain(i);
   });
 
+  it("sums that share loops and a part still know their loops in a copy", () => {
+    const i = variable("i", 3);
+    const shared: Value = { kind: "unary", op: "neg", a: { kind: "index", of: indexOf(i) } };
+    const sum = (k: number): Value => ({ kind: "reduce", op: "sum", loops: [i], where: always, body: { kind: "binary", op: "mul", a: shared, b: { kind: "index", of: shift(indexOf(i), k) } } });
+    const both: Value = { kind: "binary", op: "sub", a: sum(1), b: sum(2) };
+    const copy = substituteValue(both, () => undefined);
+    expect(freeVariables(copy).size).toBe(0);
+    expect(valueOf(copy, new Map(), numbers)).toBe(valueOf(both, new Map(), numbers));
+  });
+
   it("free variables are those that a value depends on, and no loop of its own", () => {
     fc.assert(
       fc.property(values, ({ value, axes }) => {
