@@ -16,19 +16,19 @@ await serve(async () => {
   const kernel = gpu
     .createKernel(function (this: { constants: Record<string, number>; thread: { x: number; y: number; z: number } }, x: number[], w: number[]) {
       let s = 0;
-      const h = Math.floor(this.thread.y / this.constants["d"]!);
-      const v = this.thread.y % this.constants["d"]!;
-      for (let ch = 0; ch < this.constants["c"]!; ch++)
-        for (let a = 0; a < this.constants["k"]!; a++)
-          for (let b = 0; b < this.constants["k"]!; b++)
-            for (let e = 0; e < this.constants["k"]!; e++) {
-              const p = h + a - this.constants["p"]!;
-              const q = v + b - this.constants["p"]!;
-              const r = this.thread.x + e - this.constants["p"]!;
-              if (p >= 0 && p < this.constants["d"]! && q >= 0 && q < this.constants["d"]! && r >= 0 && r < this.constants["d"]!)
+      const h = Math.floor(this.thread.y / this.constants.d);
+      const v = this.thread.y % this.constants.d;
+      for (let ch = 0; ch < this.constants.c; ch++)
+        for (let a = 0; a < this.constants.k; a++)
+          for (let b = 0; b < this.constants.k; b++)
+            for (let e = 0; e < this.constants.k; e++) {
+              const p = h + a - this.constants.p;
+              const q = v + b - this.constants.p;
+              const r = this.thread.x + e - this.constants.p;
+              if (p >= 0 && p < this.constants.d && q >= 0 && q < this.constants.d && r >= 0 && r < this.constants.d)
                 s +=
-                  x[((ch * this.constants["d"]! + p) * this.constants["d"]! + q) * this.constants["d"]! + r]! *
-                  w[(((this.thread.z * this.constants["c"]! + ch) * this.constants["k"]! + a) * this.constants["k"]! + b) * this.constants["k"]! + e]!;
+                  x[((ch * this.constants.d + p) * this.constants.d + q) * this.constants.d + r]! *
+                  w[(((this.thread.z * this.constants.c + ch) * this.constants.k + a) * this.constants.k + b) * this.constants.k + e]!;
             }
       return s;
     } as never)
