@@ -30,7 +30,7 @@ export const reduceSection = ({ stage, loops, body, place }: Region, threads: nu
   write: (shader, group) => {
     const { writer } = shader;
     const env = digits(shader, group, loops);
-    writer.together(
+    writer.reductions.together(
       threads,
       (type) => shader.shared(type === "f32" ? "partial" : "position", type, threads),
       () => writer.values([{ value: body, env }], (text) => writer.branch("thread == 0u", () => shader.store(stage, writer.index(writer.keys.apply(place, env)), text))),
