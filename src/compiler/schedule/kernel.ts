@@ -17,6 +17,8 @@ export interface Schedule {
   readonly outputs: readonly { readonly name: string; readonly source: Source }[];
   /** Bytes of the arena: the exact peak, constants, inputs and outputs included. */
   readonly bytes: number;
+  /** The step at which the most is alive, and what that is, largest first. */
+  readonly peak: { readonly step: string; readonly buffers: readonly Buffer[] };
 }
 
 /** Kernels that may run at the same time. */

@@ -1,7 +1,7 @@
 import { extentOf, indexOf, integer, interval, negate, shift, subtract, variable, type Affine, type Variable } from "../../dsl/index.js";
 import { and, atLeast, conditionKey, conjuncts, mapCondition } from "../conditions.js";
-import type { Condition, Piece, Program, Reduce, Source, Stage, Value } from "../ir.js";
-import { freeVariables, isNumber, mapParts, multiplyAll, nothing, read, select, valueKey, variablesOf, visitParts } from "../values.js";
+import type { Condition, Piece, Program, Read, Reduce, Source, Stage, Value } from "../ir.js";
+import { constant, freeVariables, isNumber, mapParts, multiplyAll, nothing, read, select, valueKey, variablesOf, visitParts } from "../values.js";
 import { costOf, factors } from "./analysis.js";
 import { reads, redirect, usesData } from "./values.js";
 
@@ -58,8 +58,7 @@ class Operands {
 
   /** A read of a stage that holds the operand, where that is cheaper; the operand itself otherwise. */
   private operand(name: string, f: Value, sum: Reduce, axes: readonly Variable[], loops: readonly Variable[]): Value {
-    const guard = f.kind === "select" && isNumber(f.otherwise, 0) ? conjuncts(f.condition) : [];
-    const plain = f.kind === "select" && guard.length > 0 ? f.then : f;
+    const { guard, plain } = f.kind === "select" && isNumber(f.otherwise, 0) ? { guard: conjuncts(f.condition), plain: f.then } : guardOfFill(f);
     const cost = costOf(plain);
     if (cost === 0) return f;
     const variables = freeVariables(f);
@@ -100,6 +99,24 @@ class Operands {
     return v;
   }
 }
+
+/** A value that is zero wherever its one read with a fill leaves the source, as a guarded value. */
+const guardOfFill = (f: Value): { readonly guard: readonly Condition[]; readonly plain: Value } => {
+  const filled = [...new Set(reads(f).filter((r) => r.fill !== undefined).map(valueKey))];
+  if (filled.length === 1) {
+    const without = (image: (r: Read) => Value): Value => {
+      const go = (v: Value): Value => (v.kind === "read" && valueKey(v) === filled[0] ? image(v) : mapParts(v, go, (a) => a));
+      return go(f);
+    };
+    const one = reads(f).find((r) => r.fill !== undefined)!;
+    if (isNumber(without((r) => constant(r.fill!)), 0))
+      return {
+        guard: one.indices.flatMap((a, d) => limits(a, one.source.shape[d]!)).filter((c) => c.kind !== "true"),
+        plain: without((r) => read(r.source, r.indices, undefined, r.span)),
+      };
+  }
+  return { guard: [], plain: f };
+};
 
 /**
  * A guard of a sum of products that says no more than that a factor lies inside its source becomes that factor's fill:

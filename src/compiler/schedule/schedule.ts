@@ -68,12 +68,12 @@ class Planner {
     const steps = this.program.stages
       .map((stage): Step => ({ name: stage.name, once: fixed.has(stage), kernels: [...this.haloKernels(stage), ...this.kernelsOf(stage)] }))
       .sort((a, b) => Number(b.once) - Number(a.once));
-    const { buffers, bytes } = this.placeAll(steps, fixed, start, gap);
+    const { buffers, bytes, peak } = this.placeAll(steps, fixed, start, gap);
     for (const [source, view] of this.views) {
       const b = buffers.get(source)!;
       buffers.set(view, { ...b, source: view, layout: { strides: [1], origin: 0, halo: [{ low: Infinity, high: Infinity }], fill: 0, size: b.layout.size } });
     }
-    return { buffers, steps, outputs: this.program.outputs, bytes };
+    return { buffers, steps, outputs: this.program.outputs, bytes, peak };
   }
 
   /** Stages that depend on constants only. */
@@ -164,7 +164,7 @@ class Planner {
   }
 
   /** What stays comes first; then what has a lifetime. Inputs live until their last reader, outputs to the end. */
-  private placeAll(steps: readonly Step[], fixed: ReadonlySet<Source>, start: number, gap: number): { buffers: Map<Source, Buffer>; bytes: number } {
+  private placeAll(steps: readonly Step[], fixed: ReadonlySet<Source>, start: number, gap: number): { buffers: Map<Source, Buffer>; bytes: number; peak: Schedule["peak"] } {
     const buffers = new Map<Source, Buffer>();
     const alive: { source: Source; span: Span }[] = [];
     const outputs = new Set(this.program.outputs.map((o) => o.source));
@@ -190,7 +190,11 @@ class Planner {
     }
     const { offsets, bytes } = place(alive.map((a) => a.span), start);
     alive.forEach(({ source }, i) => buffers.set(source, { name: source.name, source, layout: this.layouts.get(source)!, offset: offsets[i]! }));
-    return { buffers, bytes };
+    const at = steps.map((_, step) => alive.filter(({ span }) => span.first <= step && step <= span.last));
+    const held = at.map((all) => all.reduce((n, { span }) => n + span.bytes, 0));
+    const most = held.indexOf(Math.max(0, ...held));
+    const largest = (at[most] ?? []).map(({ source }) => buffers.get(source)!).sort((a, b) => b.layout.size - a.layout.size);
+    return { buffers, bytes, peak: { step: steps[most]?.name ?? "the start", buffers: largest } };
   }
 }
 

@@ -15,10 +15,11 @@ export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmP
   const planned = schedule(program, { ...options, start: Math.max(reserved, options.start ?? 0) });
   const pages = Math.max(1, Math.ceil((planned.bytes + reserved) / page));
   if (pages > 65536) {
-    const largest = [...planned.buffers.values()].sort((a, b) => b.layout.size - a.layout.size).slice(0, 3);
+    const { step, buffers } = planned.peak;
+    const held = buffers.slice(0, 3).map((b) => `${b.name} [${b.source.shape.join(", ")}] with ${4 * b.layout.size} bytes`);
     throw new IndexicalError(
       "wasm-memory",
-      `the program needs ${planned.bytes} bytes at its peak; WebAssembly has ${65536 * page}. The largest tensors are ${largest.map((b) => `${b.name} [${b.source.shape.join(", ")}] with ${4 * b.layout.size} bytes`).join(", ")}`,
+      `the program needs ${planned.bytes} bytes at its peak; WebAssembly has ${65536 * page}. The peak is at ${step}, which needs ${held.join(", ")}`,
       { remedy: "Compile it for a smaller shape and run it on parts of the volume, with fewer channels where these tensors are made, or on a GPU." },
     );
   }
