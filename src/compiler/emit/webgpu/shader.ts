@@ -26,6 +26,7 @@ export class Shader {
   readonly writer: Writer;
   private readonly bindings = new Map<string, { readonly name: string; readonly buffer: number; readonly view: View; write: boolean }>();
   private readonly declarations = new Map<string, string>();
+  private readonly standIns = new Map<Source, (address: string) => string>();
   private readonly memory = new Map<string, { readonly type: Shared; length: number }>();
 
   constructor(
@@ -56,8 +57,15 @@ export class Shader {
     return known.name;
   }
 
+  /** Declares a source that is no buffer: its elements are what `text` gives. */
+  standIn(source: Source, text: (address: string) => string): void {
+    this.standIns.set(source, text);
+  }
+
   /** Text of an element of a source. */
   element(source: Source, address: string): string {
+    const text = this.standIns.get(source);
+    if (text) return text(address);
     const { buffers, offset, span } = this.placeOf(source);
     if (buffers.length === 1) return `${this.bind(buffers[0]!, "f32", false, source.name)}[${offset === 0 ? address : `${address} + ${offset}`}]`;
     const name = `read_${buffers.join("_")}`;

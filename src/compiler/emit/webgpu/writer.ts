@@ -49,11 +49,6 @@ export class Writer extends Statements {
     this.reductions.announcing(all, () => all.forEach(({ value, env }, k) => use(this.value(value, env), k)));
   }
 
-  /** Declares the text of a value, for this block and those inside it. */
-  remember(v: Value, env: Env, text: string): void {
-    this.block.remember(this.keyOf(v, env), text);
-  }
-
   private keyOf(v: Value, env: Env): string {
     return `value ${this.keys.id(v, env)}`;
   }

@@ -1,6 +1,7 @@
 import { add, extentOf, floorDivide, indexOf, integer, minimum, negate, remainder, scale, shift, variable, type Affine, type Variable } from "../../../../dsl/index.js";
 import { atLeast } from "../../../conditions.js";
-import type { Source } from "../../../ir.js";
+import type { Source, Value } from "../../../ir.js";
+import { mapParts, read } from "../../../values.js";
 import { Env } from "../../gpujs/keys.js";
 import { digits } from "../map.js";
 import { digitsOf, positionOf, product } from "../region.js";
@@ -238,9 +239,26 @@ class Contract {
 
   // ---- the epilogue
 
+  /** What is around the sums, which are seen as the elements, at `slot`, of what a thread has summed up. */
+  private around(): { readonly body: Value; readonly slot: Variable } {
+    const { c, tile } = this;
+    const slot = variable("slot", tile.rows * tile.columns);
+    const images = new Map<Value, Value>();
+    c.families.forEach((family, f) =>
+      family.sums.forEach(({ reduce }, s) => {
+        const source: Source = { kind: "input", name: "sums", shape: [extentOf(slot)] };
+        this.shader.standIn(source, (at) => `${accumulator(f, s, Math.floor(Number(at) / tile.columns), Math.floor((Number(at) % tile.columns) / 4))}.${parts[Number(at) % 4]}`);
+        images.set(reduce, read(source, [indexOf(slot)]));
+      }),
+    );
+    const go = (v: Value): Value => images.get(v) ?? mapParts(v, go, (a) => a);
+    return { body: go(c.region.body), slot };
+  }
+
   private epilogue(): void {
     const { c, tile, writer, shader } = this;
-    const { stage, body, place } = c.region;
+    const { stage, place } = c.region;
+    const { body, slot } = this.around();
     const [m, n] = [product(c.m), product(c.n)];
     const rowAt = (i: number): Affine => add(this.rows, add(scale(this.row, 4), integer((i >> 2) * 4 * tile.across + (i & 3))));
     const columnAt = (h: number, d: number): Affine => add(this.columns, add(scale(this.column, 4), integer(h * 4 * tile.down + d)));
@@ -255,8 +273,7 @@ class Contract {
           const columns = this.decode(columnAt(h, d), c.n);
           for (let i = 0; i < tile.rows; i++)
             within(rowAt(i), m, () => {
-              const env = new Env([...this.batch, ...this.decode(rowAt(i), c.m), ...columns]);
-              c.families.forEach((family, f) => family.sums.forEach(({ reduce }, s) => writer.remember(reduce, env, `${accumulator(f, s, i, h)}.${parts[d]}`)));
+              const env = new Env([...this.batch, ...this.decode(rowAt(i), c.m), ...columns, [slot, integer(i * tile.columns + 4 * h + d)]]);
               writer.values([{ value: body, env }], (text) => shader.store(stage, writer.index(writer.keys.apply(place, env)), text));
             });
         });
