@@ -46,7 +46,7 @@ export const table = (rows: readonly Row[], head = true): string => {
 /** The page of the documentation that a run makes. */
 export const page = ({ machine, results }: Report): string => `# Measured
 
-Made by \`npm run bench -- --table docs/benchmarks.md\` on ${machine.date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GiB, Node ${machine.node}.
+Made by \`npm run bench\` on ${machine.date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GiB, Node ${machine.node}.
 128-bit SIMD peak ${machine.simdGflops.toFixed(1)} GF/s a thread; copy ${machine.copyGBs.map((b) => b.toFixed(1)).join(" / ")} GB/s (1 / 2 threads).
 
 Medians of interleaved rounds, each contestant in a process of its own. Single operators: operands in the layout of the plan, conversion from and to NCDHW arrays beside; networks: end to end.
