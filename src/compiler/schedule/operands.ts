@@ -64,7 +64,7 @@ class Operands {
     const variables = freeVariables(f);
     const all = [...axes, ...loops];
     const evaluations = product(all.filter((v) => variables.has(v))) * Math.max(1, product(axes.filter((v) => !variables.has(v))) / shared);
-    const forms = formsOf(f, new Set(all));
+    const forms = formsOf(select(and(...guard), plain, nothing), new Set(all));
     if (!forms) return f;
     const ranges = forms.map((a) => box(a, [...guard, ...conjuncts(sum.where)]));
     const shape = ranges.map((r) => Math.max(0, r.high - r.low + 1));
