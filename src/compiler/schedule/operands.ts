@@ -1,5 +1,5 @@
 import { extentOf, indexOf, integer, interval, negate, shift, subtract, variable, type Affine, type Variable } from "../../dsl/index.js";
-import { and, atLeast, conditionKey, conjuncts, mapCondition } from "../conditions.js";
+import { and, atLeast, conditionKey, conjuncts, mapCondition, visitCondition } from "../conditions.js";
 import type { Condition, Piece, Program, Read, Reduce, Source, Stage, Value } from "../ir.js";
 import { constant, freeVariables, isNumber, mapParts, multiplyAll, nothing, read, select, valueKey, variablesOf, visitParts } from "../values.js";
 import { costOf, factors } from "./analysis.js";
@@ -64,7 +64,7 @@ class Operands {
     const variables = freeVariables(f);
     const all = [...axes, ...loops];
     const evaluations = product(all.filter((v) => variables.has(v))) * Math.max(1, product(axes.filter((v) => !variables.has(v))) / shared);
-    const forms = formsOf(select(and(...guard), plain, nothing), new Set(all));
+    const forms = formsOf(plain, guard, new Set(all));
     if (!forms) return f;
     const ranges = forms.map((a) => box(a, [...guard, ...conjuncts(sum.where)]));
     const shape = ranges.map((r) => Math.max(0, r.high - r.low + 1));
@@ -152,21 +152,22 @@ const canonical = (a: Affine): Affine => {
 };
 
 /**
- * The index expressions that a value is a function of, constants and signs apart: one for each axis of what holds it.
+ * The index expressions that a guarded value is a function of, constants and signs apart: one for each axis of what holds it.
  * Undefined when they overlap, so that the value depends on its variables in some other way.
  */
-const formsOf = (v: Value, outer: ReadonlySet<Variable>): readonly Affine[] | undefined => {
+const formsOf = (v: Value, guard: readonly Condition[], outer: ReadonlySet<Variable>): readonly Affine[] | undefined => {
   const forms = new Map<string, Affine>();
   let plain = true;
   const visit = (w: Value): void => {
     if (w.kind === "reduce" || w.kind === "uniform") plain = false;
-    else
-      visitParts(w, visit, (a) => {
-        if (usesData(a)) plain = false;
-        else if (a.terms.length > 0) forms.set(canonical(a).key, canonical(a));
-      });
+    else visitParts(w, visit, affine);
+  };
+  const affine = (a: Affine): void => {
+    if (usesData(a)) plain = false;
+    else if (a.terms.length > 0) forms.set(canonical(a).key, canonical(a));
   };
   visit(v);
+  for (const c of guard) visitCondition(c, affine, visit);
   const used = new Set<Variable>();
   for (const a of forms.values()) {
     for (const x of variablesOf(a)) {
