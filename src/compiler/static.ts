@@ -1,6 +1,6 @@
 import { evaluateAffine, floatFunction, type Affine, type Atom, type Variable } from "../dsl/index.js";
 import type { Condition, Value } from "./ir.js";
-import { visitParts } from "./values.js";
+import { fold, visitParts } from "./values.js";
 
 /** Calls `visit` on each integer in `a` that depends on data. */
 export const dataIn = (a: Affine, visit: (atom: Extract<Atom, { kind: "data" }>) => void): void => {
@@ -93,19 +93,7 @@ const valueAt = (v: Value, at: At): number | undefined => {
     }
     case "binary": {
       const [a, b] = [valueAt(v.a, at), valueAt(v.b, at)];
-      if (a === undefined || b === undefined) return undefined;
-      switch (v.op) {
-        case "add":
-          return a + b;
-        case "sub":
-          return a - b;
-        case "mul":
-          return a * b;
-        case "div":
-          return a / b;
-        default:
-          return floatFunction(v.op)(a, b);
-      }
+      return a === undefined || b === undefined ? undefined : fold(v.op, a, b);
     }
     case "select": {
       const c = truth(v.condition, at);

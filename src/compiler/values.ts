@@ -16,10 +16,8 @@ export const unary = (op: UnaryOp, a: Value): Value => {
   return { kind: "unary", op, a };
 };
 
-const foldable: ReadonlySet<BinaryOp> = new Set<BinaryOp>(["add", "sub", "mul", "div", "mod", "pow", "min", "max", "atan2", "hypot"]);
-
 export const binary = (op: BinaryOp, a: Value, b: Value): Value => {
-  if (a.kind === "constant" && b.kind === "constant" && foldable.has(op)) return constant(fold(op, a.value, b.value));
+  if (a.kind === "constant" && b.kind === "constant") return constant(fold(op, a.value, b.value));
   switch (op) {
     case "add":
       if (isNumber(a, 0)) return b;
@@ -47,7 +45,8 @@ export const binary = (op: BinaryOp, a: Value, b: Value): Value => {
   return { kind: "binary", op, a, b };
 };
 
-const fold = (op: BinaryOp, a: number, b: number): number => {
+/** The number that an operation gives on two numbers. */
+export const fold = (op: BinaryOp, a: number, b: number): number => {
   switch (op) {
     case "add":
       return a + b;
