@@ -1,5 +1,6 @@
-import { add, extentOf, indexOf, integer, interval, scale, subtract, variable, type Affine, type Variable } from "../../dsl/index.js";
+import { add, bareVariable, extentOf, gcd, indexOf, integer, interval, scale, subtract, variable, type Affine, type Variable } from "../../dsl/index.js";
 import type { Source } from "../ir.js";
+import { variablesOf } from "../values.js";
 import type { Access, Region } from "./analysis.js";
 import type { Tile } from "./kernel.js";
 import { dense } from "./layout.js";
@@ -132,16 +133,19 @@ const forEachTile = (region: Region, orders: Orders, visit: (c: Choice) => void)
   const outputs = axes.reduce((n, v) => n * extentOf(v), 1);
   if (outputs === 0) return;
   const targetStrides = stridesOf(stage.shape, orders(stage));
-  const inner = orderedLoops(region, orders);
+  const inner = loopOrders(region, orders);
   for (const lane of axes) {
     if (extentOf(lane) < 2) continue;
     const d = axes.indexOf(lane);
     const scattered = targetStrides[d]! * piece.axes[d]!.step !== 1;
     for (const row of [undefined, ...axes]) {
       if (row === lane || (row && (extentOf(row) < 2 || !worthRows(region, orders, row, scattered)))) continue;
-      const work = measure(region, orders, inner, lane, row, scattered);
+      const plain = measure(region, orders, inner, lane, row, scattered, false);
+      const period = row ? periodIn(region, row) : 0;
+      const aligned = row && period > 1 ? measure(region, orders, inner, lane, row, scattered, true) : plain;
       for (const [vectors, rows] of shapes) {
         if ((row === undefined) !== (rows === 1)) continue;
+        const work = period % rows === 0 ? aligned : plain;
         if ((vectors > 1 && extentOf(lane) <= lanes * (vectors - 1)) || (row && rows > extentOf(row))) continue;
         const cycles = tileCycles(work, extentOf(lane), row ? extentOf(row) : 1, vectors, rows) * (outputs / extentOf(lane) / (row ? extentOf(row) : 1));
         // Of equals, the tile along the innermost indices.
@@ -150,6 +154,25 @@ const forEachTile = (region: Region, orders: Orders, visit: (c: Choice) => void)
       }
     }
   }
+};
+
+/** `k` where an access knows `v` as `floor(v / k)` only. */
+const groupSize = (a: Access, v: Variable): number | undefined => {
+  let size: number | undefined;
+  for (const index of a.read.indices)
+    for (const { atom } of index.terms) {
+      if (atom.kind === "variable" ? atom.variable !== v : !variablesOf({ constant: 0, terms: [{ coefficient: 1, atom }], key: "" }).has(v)) continue;
+      if (atom.kind !== "floor" || bareVariable(atom.of) !== v || (size !== undefined && size !== atom.by)) return undefined;
+      size = atom.by;
+    }
+  return size;
+};
+
+/** The number of rows that divides all group sizes of `row`; 1 when there are none. */
+const periodIn = ({ accesses }: Region, row: Variable): number => {
+  let period = 0;
+  for (const a of accesses) if (a.variables.has(row)) period = gcd(period, groupSize(a, row) ?? 0);
+  return period || 1;
 };
 
 /** Rows share what they read. Without sums there is little to share, but rows that lie side by side fill cache lines. */
@@ -169,7 +192,7 @@ const scalarCycles = (region: Region): number => {
 };
 
 /** The orders of all loop nests inside a region, by the list of loops. */
-const orderedLoops = (region: Region, orders: Orders): ReadonlyMap<readonly Variable[], readonly Variable[]> => {
+export const loopOrders = (region: Region, orders: Orders): ReadonlyMap<readonly Variable[], readonly Variable[]> => {
   const all = new Map<readonly Variable[], readonly Variable[]>();
   const lists = [...region.accesses.map((a) => a.loops), ...region.operations.map((o) => o.loops)];
   for (const loops of lists) if (!all.has(loops)) all.set(loops, orderLoops(loops, region.accesses.filter((a) => a.loops === loops || sameSet(a.loops, loops)), orders));
@@ -203,6 +226,7 @@ const measure = (
   lane: Variable,
   row: Variable | undefined,
   scattered: boolean,
+  aligned: boolean,
 ): Work => {
   const [loads, operations, misses] = [new Amount(), new Amount(), new Amount()];
   let iterations = 0;
@@ -242,7 +266,8 @@ const measure = (
   }
   for (const a of region.accesses) {
     const { count, innermost } = trips(inner.get(a.loops)!, a.variables);
-    const byRow = row !== undefined && a.variables.has(row);
+    // Rows that start at a multiple of a group's size lie in one group.
+    const byRow = row !== undefined && a.variables.has(row) && !(aligned && groupSize(a, row) !== undefined);
     const step = a.variables.has(lane) ? strideOf(a, lane, orders) : 0;
     if (step === 0) loads.add(count, byRow, false);
     else if (step === 1) loads.add(count, byRow, true);
@@ -272,7 +297,8 @@ const gatherCost = (a: Access, lane: Variable, step: number, orders: Orders): nu
   const steps = [1, 2, 3].map((l) => subtract(at(l), first));
   if (steps.some((s) => s.terms.length > 0)) return 9;
   const all = [0, ...steps.map((s) => s.constant)];
-  return Math.max(...all) - Math.min(...all) <= 7 ? 2 : 9;
+  const range = Math.max(...all) - Math.min(...all);
+  return range === 0 ? 1 : range <= 7 ? 2 : 9;
 };
 
 /** Cycles of the tiles that cover the extents of the lane and of the row. */

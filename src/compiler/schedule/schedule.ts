@@ -20,7 +20,7 @@ export const schedule = (original: Program, options: ScheduleOptions = {}): Sche
   const given = shareOut(materialise(original));
   const first = regionsOf(given);
   const chosen = choose(given, first, options);
-  const halos = halosOf(first, chosen.choices);
+  const halos = halosOf(first, chosen.choices, (s) => chosen.orders.get(s) ?? natural(s));
   // What the user gives and gets is row-major: other storage of it is a copy.
   const { program, image } = convert(given, (s) => sameOrder(s, chosen.orders.get(s) ?? natural(s), natural(s)) && !halos.has(s));
   const regions = regionsOf(program);

@@ -401,6 +401,10 @@ export class Values {
     const picks = steps.map((a) => a.constant - least);
     if (picks.some((n) => n > 7)) return false;
     const { code } = this.routine;
+    if (picks.every((n) => n === 0)) {
+      code.access("v128.load32_splat", this.address(this.lanes[0]!.value(v) as Read));
+      return true;
+    }
     const { offset: start } = this.buffer(v);
     const load = (from: number): void => void code.access("v128.load", this.indices.address(add(scale(shift(places[0]!, least + from), 4), integer(start))));
     load(0);
