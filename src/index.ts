@@ -8,4 +8,5 @@ export {
 } from "./dsl/index.js";
 export type { AnyTensor, Cut, Image, Index, Kernel2d, Kernel3d, Matrix, PadMode, Scalar, Span, Tensor, Vector, Volume, Width } from "./dsl/index.js";
 export * from "./compiler/index.js";
-export type { NumberArray, Result, RunOptions } from "./runtime/backend.js";
+export { predict, type Predicted, type Prediction, type PredictOptions } from "./inference/index.js";
+export type { NumberArray, ResidentInput, ResidentResult, Result, RunOptions } from "./runtime/backend.js";

@@ -23,6 +23,8 @@ export interface DeviceOptions {
   readonly worker?: string | URL | undefined;
   /** The device of `webgpu` and `gpujs:webgpu`, when the caller has one already. */
   readonly gpu?: GPUDevice | undefined;
+  /** Has `webgpu` measure each step of each run by the GPU's own clock: `timings` gives the last. Each step becomes a pass of its own, which costs some time. */
+  readonly timestamps?: boolean | undefined;
 }
 
 /** A kernel as a person can read it. */
@@ -66,9 +68,9 @@ export const devices: readonly Device[] = [
     name: "webgpu",
     describe: "own WGSL on a GPU, one submit a run",
     probe: probeWebgpu,
-    create: async (_traced, program, { gpu }) => {
+    create: async (_traced, program, { gpu, timestamps }) => {
       const device = gpu ?? (await sharedDevice());
-      return createWebgpu(emitWebgpu(program(), { limits: limitsOf(device) }), { device });
+      return createWebgpu(emitWebgpu(program(), { limits: limitsOf(device) }), { device, timestamps });
     },
     kernels: (program) => emitWebgpu(program).steps.map(({ name, source }) => ({ name, device: "webgpu", source })),
   },

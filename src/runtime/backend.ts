@@ -12,6 +12,33 @@ export interface Executable {
   dispose(): void;
 }
 
+/** Numbers, or a buffer on the executable's GPU that holds them row-major in float32. */
+export type ResidentInput = NumberArray | GPUBuffer;
+
+/** A result that stays on the GPU: row-major float32. Whoever gets the buffer destroys it. */
+export interface ResidentResult {
+  readonly data: GPUBuffer;
+  readonly shape: readonly number[];
+}
+
+export interface ResidentOptions extends RunOptions {
+  /** Buffers to write outputs to, by name; outputs that are not named here get new ones. */
+  readonly into?: Readonly<Record<string, GPUBuffer>> | undefined;
+}
+
+/** An executable whose inputs and outputs may stay on a GPU. */
+export interface ResidentExecutable extends Executable {
+  readonly gpu: GPUDevice;
+  run(inputs: Readonly<Record<string, ResidentInput>>, options?: RunOptions): Promise<Readonly<Record<string, Result>>>;
+  /** Runs once and leaves the outputs on the GPU, in buffers that may be copied, read by shaders and given as inputs. */
+  runOnDevice(inputs: Readonly<Record<string, ResidentInput>>, options?: ResidentOptions): Promise<Readonly<Record<string, ResidentResult>>>;
+}
+
+export const isResident = (e: Executable): e is ResidentExecutable => "runOnDevice" in e;
+
+/** Buffers of WebGPU have no class in Node. */
+export const isBuffer = (given: unknown): given is GPUBuffer => typeof (given as { mapAsync?: unknown } | null | undefined)?.mapAsync === "function";
+
 export interface StepTime {
   readonly name: string;
   readonly ms: number;

@@ -110,10 +110,10 @@ describe("tensors that stay on the device", () => {
     const once = await first.runOnDevice({ x: data });
     const again = await first.runOnDevice({ x: data.map((v) => -v) });
     expect(once["output"]!.shape).toEqual([n]);
-    expect([...(await second.run({ x: once["output"]!.buffer }))["output"]!.data]).toEqual(Array.from(data, (v) => v + 7));
-    expect([...(await second.run({ x: again["output"]!.buffer }))["output"]!.data]).toEqual(Array.from(data, (v) => -v + 7));
-    once["output"]!.buffer.destroy();
-    again["output"]!.buffer.destroy();
+    expect([...(await second.run({ x: once["output"]!.data }))["output"]!.data]).toEqual(Array.from(data, (v) => v + 7));
+    expect([...(await second.run({ x: again["output"]!.data }))["output"]!.data]).toEqual(Array.from(data, (v) => -v + 7));
+    once["output"]!.data.destroy();
+    again["output"]!.data.destroy();
     first.dispose();
     second.dispose();
   });
@@ -141,8 +141,8 @@ describe("tensors that stay on the device", () => {
       for (const [name, numbers] of Object.entries(expected)) expect([...results[name]!.data]).toEqual([...numbers]);
       const held = await executable.runOnDevice({ x: input });
       const reader = await createWebgpu(emitWebgpu(chain(1)));
-      for (const [name, numbers] of Object.entries(expected)) expect([...(await reader.run({ x: held[name]!.buffer }))["output"]!.data]).toEqual(Array.from(numbers, (v) => v + 1));
-      for (const { buffer } of Object.values(held)) buffer.destroy();
+      for (const [name, numbers] of Object.entries(expected)) expect([...(await reader.run({ x: held[name]!.data }))["output"]!.data]).toEqual(Array.from(numbers, (v) => v + 1));
+      for (const { data: buffer } of Object.values(held)) buffer.destroy();
       reader.dispose();
     }
     given.destroy();

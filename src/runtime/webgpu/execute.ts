@@ -1,9 +1,10 @@
 import { IndexicalError } from "../../dsl/errors.js";
-import type { Executable, NumberArray, Result, RunOptions } from "../backend.js";
+import { isBuffer, type ResidentExecutable, type ResidentInput, type ResidentOptions, type ResidentResult, type Result, type RunOptions } from "../backend.js";
 import { reportOf, sharedDevice, type AdapterReport } from "./adapter.js";
 import { checkLimits, Loss, watched } from "./failures.js";
 import { mapRead, usage } from "./flags.js";
 import type { WebgpuPlace, WebgpuPlan, WebgpuStep, WebgpuTensor } from "./plan.js";
+import { checkSource, checkTargets, elements, refusedSource, vectorBytes } from "./resident.js";
 import { Stopwatch } from "./stopwatch.js";
 
 export interface WebgpuOptions {
@@ -14,21 +15,8 @@ export interface WebgpuOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Numbers, or a buffer of float32 on the same device that holds them row-major. */
-export type WebgpuInput = NumberArray | GPUBuffer;
-
-/** A result that stays on the device. The caller destroys the buffer. */
-export interface WebgpuResult {
-  readonly buffer: GPUBuffer;
-  readonly shape: readonly number[];
-}
-
-export interface WebgpuExecutable extends Executable {
-  readonly gpu: GPUDevice;
+export interface WebgpuExecutable extends ResidentExecutable {
   readonly adapter: AdapterReport;
-  run(inputs: Readonly<Record<string, WebgpuInput>>, options?: RunOptions): Promise<Readonly<Record<string, Result>>>;
-  /** Runs once and leaves the outputs on the device, in buffers that may be copied, read by shaders and given as inputs. */
-  runOnDevice(inputs: Readonly<Record<string, WebgpuInput>>, options?: RunOptions): Promise<Readonly<Record<string, WebgpuResult>>>;
   /** Milliseconds of each step of the last run, when timestamps were asked for. */
   timings(): readonly { readonly name: string; readonly ms: number }[];
 }
@@ -76,6 +64,8 @@ const compileStep = async (device: GPUDevice, step: WebgpuStep): Promise<GPUComp
   }
 };
 
+type Inputs = Readonly<Record<string, ResidentInput>>;
+
 class WebgpuRun implements WebgpuExecutable {
   readonly device = "webgpu";
   readonly adapter: AdapterReport;
@@ -108,7 +98,7 @@ class WebgpuRun implements WebgpuExecutable {
     await gpu.queue.onSubmittedWorkDone();
   }
 
-  run(inputs: Readonly<Record<string, WebgpuInput>>, options: RunOptions = {}): Promise<Readonly<Record<string, Result>>> {
+  run(inputs: Inputs, options: RunOptions = {}): Promise<Readonly<Record<string, Result>>> {
     return this.turn(inputs, options, async (start) => {
       const staging: GPUBuffer[] = [];
       try {
@@ -134,29 +124,38 @@ class WebgpuRun implements WebgpuExecutable {
     });
   }
 
-  runOnDevice(inputs: Readonly<Record<string, WebgpuInput>>, options: RunOptions = {}): Promise<Readonly<Record<string, WebgpuResult>>> {
+  runOnDevice(inputs: Inputs, options: ResidentOptions = {}): Promise<Readonly<Record<string, ResidentResult>>> {
     return this.turn(inputs, options, async (start) => {
-      const results: Record<string, WebgpuResult> = {};
+      checkTargets(this.plan.outputs, options.into ?? {});
+      const results: Record<string, ResidentResult> = {};
+      const made: GPUBuffer[] = [];
       const instead = new Map<number, GPUBuffer>();
       const copies: { readonly tensor: WebgpuTensor; readonly into: GPUBuffer }[] = [];
       const given = new Set(this.plan.inputs.flatMap((i) => i.place.buffers));
+      const read = new Set(Object.values(inputs).filter(isBuffer));
       for (const tensor of this.plan.outputs) {
         const [only] = tensor.place.buffers;
-        const bytes = Math.max(16, 16 * Math.ceil(elements(tensor.shape) / 4));
-        const into = this.gpu.createBuffer({ label: tensor.name, size: bytes, usage: usage.STORAGE | usage.COPY_SRC | usage.COPY_DST });
-        results[tensor.name] = { buffer: into, shape: tensor.shape };
-        // A buffer that nothing but this output lies in is replaced; the steps write to the caller's at once.
-        if (this.alone(tensor) && !instead.has(only!) && !given.has(only!) && !this.once(only!)) instead.set(only!, into);
+        let into = options.into?.[tensor.name];
+        if (!into) made.push((into = this.gpu.createBuffer({ label: tensor.name, size: vectorBytes(tensor.shape), usage: usage.STORAGE | usage.COPY_SRC | usage.COPY_DST })));
+        results[tensor.name] = { data: into, shape: tensor.shape };
+        // Where nothing but this output lies in a buffer, the steps write to the caller's at once.
+        const direct = this.alone(tensor) && into.usage & usage.STORAGE && into.size >= vectorBytes(tensor.shape) && !read.has(into) && ![...instead.values()].includes(into);
+        if (direct && !instead.has(only!) && !given.has(only!) && !this.once(only!)) instead.set(only!, into);
         else copies.push({ tensor, into });
       }
-      await start(instead, (encoder) => {
-        for (const { tensor, into } of copies) {
-          const source = tensor.place.buffers.length === 1 ? instead.get(tensor.place.buffers[0]!) : undefined;
-          if (source) encoder.copyBufferToBuffer(source, 0, into, 0, 4 * elements(tensor.shape));
-          else this.copyOut(encoder, tensor.place, into, 4 * elements(tensor.shape), inputs);
-        }
-      });
-      await this.gpu.queue.onSubmittedWorkDone();
+      try {
+        await start(instead, (encoder) => {
+          for (const { tensor, into } of copies) {
+            const source = tensor.place.buffers.length === 1 ? instead.get(tensor.place.buffers[0]!) : undefined;
+            if (source) encoder.copyBufferToBuffer(source, 0, into, 0, 4 * elements(tensor.shape));
+            else this.copyOut(encoder, tensor.place, into, 4 * elements(tensor.shape), inputs);
+          }
+        });
+        await this.gpu.queue.onSubmittedWorkDone();
+      } catch (error) {
+        for (const b of made) b.destroy();
+        throw error;
+      }
       return results;
     });
   }
@@ -176,7 +175,7 @@ class WebgpuRun implements WebgpuExecutable {
 
   /** Waits for the runs before, checks, and has `work` start the steps and collect the results. */
   private turn<T>(
-    inputs: Readonly<Record<string, WebgpuInput>>,
+    inputs: Inputs,
     { signal, onProgress }: RunOptions,
     work: (start: (instead: Map<number, GPUBuffer>, after: (encoder: GPUCommandEncoder) => void) => Promise<void>) => Promise<T>,
   ): Promise<T> {
@@ -209,7 +208,7 @@ class WebgpuRun implements WebgpuExecutable {
   }
 
   /** Uploads inputs; those on the device already are used where they are, or copied when they share a buffer. */
-  private give(inputs: Readonly<Record<string, WebgpuInput>>, instead: Map<number, GPUBuffer>, encoder: GPUCommandEncoder): void {
+  private give(inputs: Inputs, instead: Map<number, GPUBuffer>, encoder: GPUCommandEncoder): void {
     for (const tensor of this.plan.inputs) {
       const { name, place, shape } = tensor;
       const given = inputs[name];
@@ -218,11 +217,10 @@ class WebgpuRun implements WebgpuExecutable {
         this.upload(place, given instanceof Float32Array ? given : Float32Array.from(given));
         continue;
       }
-      const bytes = 4 * elements(shape);
-      if (given.size < bytes) throw new IndexicalError("input-size", `the buffer given for the input ${name} has ${given.size} bytes; shape [${shape.join(", ")}] needs ${bytes}`);
-      // Shaders may see it as vectors of four.
-      if (this.alone(tensor) && given.usage & usage.STORAGE && given.size >= Math.max(16, 16 * Math.ceil(bytes / 16))) instead.set(place.buffers[0]!, given);
-      else this.copyIn(encoder, place, given, bytes, name);
+      checkSource(tensor, given);
+      if (this.alone(tensor) && given.usage & usage.STORAGE && given.size >= vectorBytes(shape)) instead.set(place.buffers[0]!, given);
+      else if (given.usage & usage.COPY_SRC) this.copyIn(encoder, place, given, 4 * elements(shape));
+      else throw refusedSource(tensor, given);
     }
   }
 
@@ -234,9 +232,7 @@ class WebgpuRun implements WebgpuExecutable {
     });
   }
 
-  private copyIn(encoder: GPUCommandEncoder, place: WebgpuPlace, from: GPUBuffer, bytes: number, name: string): void {
-    if (!(from.usage & usage.COPY_SRC))
-      throw new IndexicalError("input-type", `the buffer given for the input ${name} has neither the usage STORAGE nor COPY_SRC that it needs`, { remedy: "Create it with GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC." });
+  private copyIn(encoder: GPUCommandEncoder, place: WebgpuPlace, from: GPUBuffer, bytes: number): void {
     place.buffers.forEach((b, k) => {
       const at = 4 * k * place.span;
       const size = Math.min(4 * place.span, bytes - at);
@@ -244,7 +240,7 @@ class WebgpuRun implements WebgpuExecutable {
     });
   }
 
-  private copyOut(encoder: GPUCommandEncoder, place: WebgpuPlace, into: GPUBuffer, bytes: number, inputs: Readonly<Record<string, WebgpuInput>>): void {
+  private copyOut(encoder: GPUCommandEncoder, place: WebgpuPlace, into: GPUBuffer, bytes: number, inputs: Inputs): void {
     // An input that is returned as it is may lie in the caller's buffer.
     const given = this.plan.inputs.find((i) => i.place.buffers[0] === place.buffers[0] && i.place.offset === place.offset);
     const source = given && inputs[given.name];
@@ -286,13 +282,15 @@ class WebgpuRun implements WebgpuExecutable {
     const { bindings } = this.plan.steps[k]!;
     const own = !bindings.some((b) => instead.has(b.buffer));
     if (own && this.bound[k]) return this.bound[k];
-    const entries = bindings.map(({ buffer }, binding) => ({ binding, resource: { buffer: instead.get(buffer) ?? this.buffers[buffer]! } }));
+    const entries = bindings.map(({ buffer }, binding) => ({ binding, resource: this.resource(buffer, instead) }));
     const group = this.gpu.createBindGroup({ layout: this.pipelines[k]!.getBindGroupLayout(0), entries });
     if (own) this.bound[k] = group;
     return group;
   }
+
+  /** No more of a caller's buffer is bound than the plan needs: the rest may be beyond the limit of a binding. */
+  private resource(buffer: number, instead: ReadonlyMap<number, GPUBuffer>): GPUBufferBinding {
+    const given = instead.get(buffer);
+    return given ? { buffer: given, size: Math.min(given.size - (given.size % 4), this.plan.buffers[buffer]!.bytes) } : { buffer: this.buffers[buffer]! };
+  }
 }
-
-const elements = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
-
-const isBuffer = (given: WebgpuInput): given is GPUBuffer => typeof (given as { mapAsync?: unknown }).mapAsync === "function";

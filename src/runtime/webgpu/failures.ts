@@ -22,7 +22,7 @@ export const watched = async <T>(device: GPUDevice, what: string, work: () => T)
   if (!error) return result;
   const memory = "GPUOutOfMemoryError" === error.constructor.name;
   throw new IndexicalError(memory ? "device-memory" : "device-failed", `WebGPU failed at ${what}: ${error.message}`, {
-    remedy: memory ? "Free memory on the device, or use a smaller volume." : "Try another device.",
+    remedy: memory ? "Free memory on the device, or use a smaller volume." : "Buffers that are given have to be of this device, and not destroyed; otherwise try another device.",
   });
 };
 
@@ -41,7 +41,7 @@ export class Loss {
   }
 
   error(cause?: unknown): IndexicalError {
-    return new IndexicalError("device-lost", `the WebGPU device was lost: ${this.reason ?? "unknown"}`, { remedy: "Compile the program again: that opens a new device.", cause });
+    return new IndexicalError("device-lost", `the WebGPU device was lost: ${this.reason ?? "unknown"}`, { remedy: "Run or compile the program again: that opens a new device; where the device was yours, compile with another.", cause });
   }
 
   /** @throws device-lost */

@@ -1,3 +1,3 @@
 export { closeSharedDevice, findAdapter, findGPU, limitsOf, openDevice, probeWebgpu, reportOf, sharedDevice, type AdapterReport, type WebgpuProbe } from "./adapter.js";
-export { createWebgpu, type WebgpuExecutable, type WebgpuInput, type WebgpuOptions, type WebgpuResult } from "./execute.js";
+export { createWebgpu, type WebgpuExecutable, type WebgpuOptions } from "./execute.js";
 export type { WebgpuBuffer, WebgpuLimits, WebgpuPlace, WebgpuPlan, WebgpuStep, WebgpuTensor } from "./plan.js";

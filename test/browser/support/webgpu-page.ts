@@ -58,7 +58,7 @@ const residence = async (): Promise<{ readonly right: boolean; readonly lost: st
       return [input, given];
     }),
   );
-  const { buffer } = (await executable.runOnDevice(held))[name]!;
+  const { data: buffer } = (await executable.runOnDevice(held))[name]!;
   const staging = device.createBuffer({ size: 4 * expected.length, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   const encoder = device.createCommandEncoder();
   encoder.copyBufferToBuffer(buffer, 0, staging, 0, staging.size);
