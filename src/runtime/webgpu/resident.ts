@@ -31,15 +31,15 @@ export const checkTargets = (outputs: readonly WebgpuTensor[], into: Readonly<Re
   for (const [name, buffer] of Object.entries(into)) {
     const tensor = outputs.find((o) => o.name === name);
     if (!tensor) throw new IndexicalError("output-unknown", `the program has no output ${name}`, { remedy: `Its outputs are ${names.join(", ")}.` });
-    const refuse = (why: string, remedy: string): never => {
+    const refused = (why: string, remedy: string): never => {
       throw new IndexicalError("output-buffer", `the buffer given for the output ${name} ${why}`, { remedy });
     };
     const bytes = 4 * elements(tensor.shape);
-    if (buffer.size < bytes) refuse(`has ${buffer.size} bytes; shape [${tensor.shape.join(", ")}] needs ${bytes}`, "Give a buffer with room for one float32 an element.");
-    if (buffer.mapState !== "unmapped") refuse("is mapped, or about to be", "Call unmap() before the run.");
+    if (buffer.size < bytes) refused(`has ${buffer.size} bytes; shape [${tensor.shape.join(", ")}] needs ${bytes}`, "Give a buffer with room for one float32 an element.");
+    if (buffer.mapState !== "unmapped") refused("is mapped, or about to be", "Call unmap() before the run.");
     // Some outputs are copied, and which is the plan's business.
-    if (!(buffer.usage & usage.COPY_DST)) refuse("has not the usage COPY_DST", "Create it with GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC.");
-    if (seen.has(buffer)) refuse(`is given for the output ${seen.get(buffer)} as well`, "Give each output a buffer of its own.");
+    if (!(buffer.usage & usage.COPY_DST)) refused("has not the usage COPY_DST", "Create it with GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC.");
+    if (seen.has(buffer)) refused(`is given for the output ${seen.get(buffer)} as well`, "Give each output a buffer of its own.");
     seen.set(buffer, name);
   }
 };
