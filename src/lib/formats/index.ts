@@ -2,9 +2,12 @@ export { affineOf, axisCodes, columnLengths, orientationOf, type Affine, type Ax
 export { formatOf, readArray, readArrays, writeArrays, ONLY, type ArrayFormat, type WriteOptions } from "./arrays.js";
 export { gunzip, gzip, isGzip } from "./gzip.js";
 export { DEFAULT_MAX_BYTES, type Limits } from "./inflate.js";
-export { readLayersModel, shardNames, type ActivationLayer, type BatchNormLayer, type Conv3dLayer, type Layer, type LayersModel } from "./layers-model.js";
+export { readLayersModel, readLayersWeights, shardNames, type ActivationLayer, type BatchNormLayer, type Conv3dLayer, type Layer, type LayersModel } from "./layers-model.js";
 export { dtypeOf, elementCount, ndarray, permute, toFloat32, toFloat64, type Arrays, type DType, type NdArray, type TypedArray } from "./ndarray.js";
 export { fromIjk, readNifti, toIjk, toKji, writeNifti, type NiftiContent, type NiftiOptions, type VolumeImage, type VoxelArray } from "./nifti.js";
 export { isNifti, readNiftiHeader, type NiftiHeader } from "./nifti-header.js";
 export { isNpy, openNpz, readNpy, readNpz, writeNpy, writeNpz, type Npz } from "./npy.js";
+export { isOnnx, readOnnx, writeOnnx, type OnnxAttribute, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxValue } from "./onnx.js";
 export { isSafetensors, openSafetensors, readSafetensors, writeSafetensors, type Safetensors, type SafetensorsEntry } from "./safetensors.js";
+export { isTorch, readTorch, type TorchFile } from "./torch.js";
+export { readWeights, weightsFormatOf, type WeightsFormat, type WeightsOptions } from "./weights.js";

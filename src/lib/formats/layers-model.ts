@@ -1,5 +1,5 @@
 import { decodeElements, itemSize } from "./elements.js";
-import { elementCount, ndarray, refuse, toFloat32, type DType, type NdArray } from "./ndarray.js";
+import { elementCount, emptyRecord, ndarray, refuse, toFloat32, type Arrays, type DType, type NdArray } from "./ndarray.js";
 
 type Triple = readonly [number, number, number];
 
@@ -79,6 +79,13 @@ export const readLayersModel = (model: Uint8Array, shards: ReadonlyMap<string, U
     inputShape: first["batch_input_shape"] === undefined ? undefined : list(first["batch_input_shape"], "batch_input_shape").map((extent) => (extent === null ? null : real(extent, "an extent of batch_input_shape"))),
     layers: chain.flatMap((layer) => readLayer(layer, weights)),
   };
+};
+
+/** The weights of a tfjs layers model of any kind of layers, by the names in its manifest. @throws as {@link readLayersModel} */
+export const readLayersWeights = (model: Uint8Array, shards: ReadonlyMap<string, Uint8Array>): Arrays => {
+  const arrays = emptyRecord<NdArray>();
+  for (const [name, array] of readWeights(parse(model), shards)) arrays[name] = array;
+  return arrays;
 };
 
 const bad = (what: string): never => refuse("format-layers-model", what);

@@ -5,6 +5,7 @@ import type { Limits } from "./inflate.js";
 import { readLayersModel, shardNames, type LayersModel } from "./layers-model.js";
 import { readNifti, writeNifti, type NiftiContent, type VolumeImage } from "./nifti.js";
 import { refuse, type Arrays } from "./ndarray.js";
+import { readWeights, weightsFormatOf, type WeightsOptions } from "./weights.js";
 
 /** The bytes of a file; also of one beyond 2 GiB, which `readFile` of Node refuses. @throws `format-file` */
 export const readBytes = (path: string): Promise<Uint8Array> =>
@@ -50,6 +51,14 @@ export const readLayersModelFile = async (path: string): Promise<LayersModel> =>
   const model = await readBytes(path);
   const shards = await Promise.all(shardNames(model).map(async (name) => [name, await readBytes(join(dirname(path), name))] as const));
   return readLayersModel(model, new Map(shards));
+};
+
+/** `readWeights` of a file; of a tfjs model.json together with the shards beside it. */
+export const readWeightsFile = async (path: string, options: WeightsOptions = {}): Promise<Arrays> => {
+  const bytes = await readBytes(path);
+  if (weightsFormatOf(bytes) !== "tfjs" || options.files) return readWeights(bytes, options);
+  const shards = await Promise.all(shardNames(bytes).map(async (name) => [name, await readBytes(join(dirname(path), name))] as const));
+  return readWeights(bytes, { ...options, files: new Map(shards) });
 };
 
 const attempt = async <T>(what: string, path: string, action: () => Promise<T>): Promise<T> => {
