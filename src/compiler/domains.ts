@@ -1,5 +1,5 @@
 import { add, extentOf, floorDivide, indexOf, integer, negate, scale, shift, subtract, substitute, evaluateAffine, variable, type Affine, type Variable } from "../dsl/index.js";
-import { and, conjuncts, equal, hasTest, mapCondition, not, within } from "./conditions.js";
+import { and, conditionKey, conjuncts, equal, hasTest, mapCondition, not, or, within } from "./conditions.js";
 import type { Condition, Value } from "./ir.js";
 import { coverByBoxes } from "./boxes.js";
 import { remakeData, substituteValue, variablesOf, variablesOfCondition } from "./values.js";
@@ -53,12 +53,25 @@ export const reduceDomain = (loops: readonly Variable[], where: Condition, most 
   for (const c of all) {
     if (owned(c).length === 0 || hasTest(c)) continue;
     const rest = all.filter((d) => d !== c);
-    if (c.kind === "or" && c.all.length <= 8 && most > 1) {
-      const [first, ...others] = c.all as [Condition, ...Condition[]];
-      return [first, and(not(first), { kind: "or", all: others })].flatMap((d) => keep(loops, and(...rest, d)));
-    }
+    const [first, ...others] = c.kind === "or" ? alternatives(c.all, mine) : [];
+    if (!first || others.length > 7) continue;
+    if (others.length === 0) return keep(loops, and(...rest, first));
+    if (most > 1) return [first, and(not(first), or(...others))].flatMap((d) => keep(loops, and(...rest, d)));
   }
   return "same";
+};
+
+/** Alternatives that say the same about the loops are one: (a and r) or (b and r) = (a or b) and r. */
+const alternatives = (all: readonly Condition[], loops: ReadonlySet<Variable>): readonly Condition[] => {
+  const groups = new Map<string, { about: Condition; others: Condition[] }>();
+  for (const d of all) {
+    const about = and(...conjuncts(d).filter((c) => [...variablesOfCondition(c)].some((v) => loops.has(v))));
+    const key = conditionKey(about);
+    const group = groups.get(key) ?? { about, others: [] };
+    group.others.push(and(...conjuncts(d).filter((c) => ![...variablesOfCondition(c)].some((v) => loops.has(v)))));
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ about, others }) => and(or(...others), about));
 };
 
 const keep = (loops: readonly Variable[], where: Condition): Part[] => (where.kind === "false" ? [] : [{ loops, where, image: (v) => v }]);

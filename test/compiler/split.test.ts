@@ -70,6 +70,21 @@ describe("split", () => {
     expect(p.every((q) => q.guards === 0)).toBe(true);
   });
 
+  it("ranges of a quotient: [floor(o / 4) % 3 = t] cuts at multiples of 4; [floor(o / 2) % 2 = t] on 40 elements into residue classes", () => {
+    const p = pieces(trace(({ x }: { x: Vector }) => tensor([17], (o) => (Math.floor(o / 4) % 3 === 1 ? x(o) : 2 * x(o))), { x: [17] }));
+    expect(along(p, 0)).toEqual(["0:1x4", "4:1x4", "8:1x8", "16:1x1"]);
+    expect(p.every((q) => q.guards === 0)).toBe(true);
+    const q = pieces(trace(({ x }: { x: Vector }) => tensor([40], (o) => (Math.floor(o / 2) % 2 === 1 ? x(o) : 2 * x(o))), { x: [40] }));
+    expect(along(q, 0)).toEqual(["0:4x10", "2:4x10", "1:4x10", "3:4x10"]);
+    expect(q.every((r) => r.guards === 0)).toBe(true);
+  });
+
+  it("a guard that says the same everywhere is no cut, and is put in fewer words", () => {
+    const p = pieces(trace(({ x }: { x: Matrix }) => tensor((o, c) => ((o < 2 && c < 1) || (o >= 2 && c < 1) ? x(o, c) : 2 * x(o, c))), { x: [5, 3] }));
+    expect(along(p, 0)).toEqual(["0:1x5", "0:1x5"]);
+    expect(along(p, 1)).toEqual(["0:1x1", "1:1x2"]);
+  });
+
   it("a guard of a sum: [(o - i) % 2 = 0] leaves every other tap to each class", () => {
     const p = pieces(trace(({ x, w }: { x: Vector; w: Vector }) => tensor([8], (o) => sum([4], (i) => ((o + i) % 2 === 0 ? x(o + i) * w(i) : 0))), { x: [12], w: [4] }));
     expect(p.map((q) => [q.guards, q.multiplyAdds])).toEqual([[0, 8], [0, 8]]);
