@@ -1,13 +1,16 @@
 import { Command, CommanderError } from "commander";
 import { dumpable } from "../compiler/explain.js";
 import { exit, report } from "./usage.js";
-import { version } from "./version.js";
+import { version } from "../version.js";
 
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 const files = "\nFILE is TypeScript or JavaScript, anywhere on disk; it imports indexical whether or not it is installed there.\nEXPORT may be left out when FILE exports one program.";
 
 const shape = ["--shape <input=extents>", "the shape of an input, once for each: --shape x=1,3,32,32,32", collect] as const;
+
+const tune = ["--tune", "measure schedules of each kernel first, each checked before it is timed (wasm, webgpu)"] as const;
+const tuning = ["--tuning <file>", "schedules that were measured before, as JSON; with --tune, winners are added to it"] as const;
 
 /** Each action leaves its exit code here: commander has no way to return it. */
 interface Outcome {
@@ -36,6 +39,8 @@ const define = (outcome: Outcome): Command => {
     .option(...shape)
     .option("--dump-after <pass>", `print the program after a pass: ${dumpable.join(", ")}`)
     .option("--device <device>", "whose kernels to print")
+    .option(...tune)
+    .option(...tuning)
     .option("--json", "print { inputs, output, pieces, cost, kernels }")
     .addHelpText("after", `${files}\n\nExamples:\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3 --dump-after split\n  indexical explain net.ts --shape x=8,8 --device wasm --json`)
     .action(finish(async () => (await import("./commands/explain.js")).explain));
@@ -70,7 +75,9 @@ const define = (outcome: Outcome): Command => {
     .requiredOption("--output <file>", "where the result goes: .npy .npz .safetensors .nii .nii.gz; one result is called output")
     .option("--shape <input=extents>", "another shape for the same numbers, for example a NIfTI image as a batch of one", collect)
     .option("--device <device>", "where it runs; indexical doctor lists the devices", "auto")
-    .addHelpText("after", `${files}\n\nExamples:\n  indexical run net.ts#acs --input x=volume.npy --input w=weights.npy --output y.npy\n  indexical run net.ts#segment --input x=t1.nii.gz --shape x=1,1,256,256,256 --input weights.safetensors --output labels.nii.gz`)
+    .option(...tune)
+    .option(...tuning)
+    .addHelpText("after", `${files}\n\nExamples:\n  indexical run net.ts#acs --input x=volume.npy --input w=weights.npy --output y.npy\n  indexical run net.ts#segment --input x=t1.nii.gz --shape x=1,1,256,256,256 --input weights.safetensors --output labels.nii.gz\n  indexical run net.ts#segment --input x=t1.nii.gz --device wasm --tune --tuning tuned.json --output labels.nii.gz`)
     .action(finish(async () => (await import("./commands/run.js")).run));
 
   program

@@ -3,11 +3,13 @@ import { suggest } from "../dsl/suggest.js";
 import { isBuffer, isResident, type Executable, type NumberArray, type ResidentInput, type ResidentResult, type Result, type RunOptions, type StepTime } from "../runtime/backend.js";
 import { costOf, type Cost, type CostOptions } from "./cost.js";
 import { createOn, findDevice, type DeviceOptions } from "./devices.js";
+import { tuneOn, type TuneOptions, type Tuned } from "./tuned.js";
+import type { Tuning } from "./tune/index.js";
 import { Explanation, type ExplainOptions } from "./explain.js";
 import { runPasses } from "./passes.js";
 import { trace, type ProgramOutput, type Shapes, type Traced } from "./trace.js";
 
-export interface CompileOptions extends DeviceOptions {
+export interface CompileOptions extends DeviceOptions, TuneOptions {
   /** `wasm`, `gpujs`, `gpujs:webasm`, `reference` and so on; `auto`, the default, picks the best that works. */
   readonly device?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -32,6 +34,8 @@ export interface Compiled<I, O> {
   readonly device: string;
   /** Why this device was picked, and more about how it runs, for example in how many threads. */
   readonly why: string;
+  /** With `tune` or `tuning`: what was known and what was measured, to be kept as JSON. */
+  readonly tuning: Tuning | undefined;
   /** The GPU whose buffers `run` takes and gives; undefined where there is none, as on `wasm`. After a loss, the one of the next run. */
   readonly gpu: GPUDevice | undefined;
   /**
@@ -65,19 +69,21 @@ export const compile = async <I extends { readonly [K in keyof I]: AnyTensor }, 
   const traced = trace(f as (inputs: never) => ProgramOutput, shapes as Shapes);
   const { device, why } = await findDevice(options.device ?? "auto");
   options.signal?.throwIfAborted();
-  const load = (): Promise<Executable> => createOn(device, traced, options);
+  const tuned = await tuneOn(device, traced, options);
+  const load = (): Promise<Executable> => createOn(device, traced, options, tuned?.measured);
   const executable = await load();
   if (options.signal?.aborted) {
     executable.dispose();
     options.signal.throwIfAborted();
   }
-  return new Loaded<I, O>(traced, executable, why, options.gpu ? undefined : load);
+  return new Loaded<I, O>(traced, executable, why, tuned, options.gpu ? undefined : load);
 };
 
 /** A program on a device. When the device is lost, the next run loads it again. */
 class Loaded<I, O> implements Compiled<I, O> {
   readonly device: string;
   readonly why: string;
+  readonly tuning: Tuning | undefined;
   private lost = false;
   private loading: Promise<Executable> | undefined;
   private disposed = false;
@@ -86,11 +92,13 @@ class Loaded<I, O> implements Compiled<I, O> {
     private readonly traced: Traced,
     private executable: Executable,
     why: string,
+    private readonly tuned: Tuned | undefined,
     /** Loads it again; undefined when the device is the caller's. */
     private readonly load: (() => Promise<Executable>) | undefined,
   ) {
     this.device = executable.device;
-    this.why = [why, executable.note].filter((text) => text).join("; ");
+    this.why = [why, executable.note, tuned?.note].filter((text) => text).join("; ");
+    this.tuning = tuned?.tuning;
   }
 
   get gpu(): GPUDevice | undefined {
@@ -117,7 +125,7 @@ class Loaded<I, O> implements Compiled<I, O> {
   }
 
   explain(options: ExplainOptions = {}): Explanation {
-    return new Explanation(this.traced, { device: this.device, ...options });
+    return new Explanation(this.traced, { device: this.device, ...options }, this.tuned?.measured);
   }
 
   cost(options: CostOptions = {}): Cost {

@@ -12,6 +12,7 @@ import type { Program } from "./ir.js";
 import { lower } from "./lower.js";
 import { printStep } from "./schedule/print.js";
 import { schedule } from "./schedule/schedule.js";
+import { tunedWasm, tunedWebgpu, wasmMachine, wasmTunables, webgpuMachine, webgpuTunables, type Measured, type Tunable } from "./tune/index.js";
 import { runPasses } from "./passes.js";
 import { createReference } from "./reference.js";
 import type { Traced } from "./trace.js";
@@ -34,14 +35,24 @@ export interface KernelSource {
   readonly source: string;
 }
 
+/** What tuning needs to know of a device. */
+export interface Tuner {
+  /** What results of measurements hold for: the device, the processor or adapter, threads, and the version of this package. */
+  readonly machine: string;
+  readonly tunables: (program: Program) => readonly Tunable[];
+}
+
 /** A way to run programs. */
 export interface Device {
   readonly name: string;
   readonly describe: string;
   /** Whether it works here, and what was found or why not. */
   readonly probe: () => Promise<{ readonly works: boolean; readonly reason: string; readonly software?: boolean }>;
-  readonly create: (traced: Traced, program: () => Program, options: DeviceOptions) => Promise<Executable>;
-  readonly kernels: (program: Program) => readonly KernelSource[];
+  /** With kernels that were measured before, those run as they ran best. */
+  readonly create: (traced: Traced, program: () => Program, options: DeviceOptions, measured?: Measured) => Promise<Executable>;
+  readonly kernels: (program: Program, measured?: Measured) => readonly KernelSource[];
+  /** Left out where there is nothing to choose from. */
+  readonly tuner?: (options: DeviceOptions) => Promise<Tuner>;
 }
 
 const gpujs = (mode: GpujsMode): Device => ({
@@ -58,21 +69,27 @@ export const devices: readonly Device[] = [
     name: "wasm",
     describe: "own WebAssembly SIMD, threads over one shared memory",
     probe: probeWasm,
-    create: async (_traced, program, { threads, worker }) => createWasm(emitWasm(program()), { threads, worker }),
-    kernels: (program) => {
-      const planned = schedule(program);
+    create: async (_traced, program, { threads, worker }, measured = {}) => createWasm(emitWasm(program(), tunedWasm(measured)), { threads, worker }),
+    kernels: (program, measured = {}) => {
+      const planned = schedule(program, tunedWasm(measured));
       return planned.steps.map((step) => ({ name: step.name, device: "wasm", source: printStep(step, planned) }));
     },
+    tuner: async ({ threads, worker }) => ({ machine: await wasmMachine(threads), tunables: (program) => wasmTunables(program, threads, worker) }),
   },
   {
     name: "webgpu",
     describe: "own WGSL on a GPU, one submit a run",
     probe: probeWebgpu,
-    create: async (_traced, program, { gpu, timestamps }) => {
+    create: async (_traced, program, { gpu, timestamps }, measured = {}) => {
       const device = gpu ?? (await sharedDevice());
-      return createWebgpu(emitWebgpu(program(), { limits: limitsOf(device) }), { device, timestamps });
+      const [given, limits] = [program(), limitsOf(device)];
+      return createWebgpu(emitWebgpu(given, { limits, tiling: tunedWebgpu(given, measured, limits) }), { device, timestamps });
     },
-    kernels: (program) => emitWebgpu(program).steps.map(({ name, source }) => ({ name, device: "webgpu", source })),
+    kernels: (program, measured = {}) => emitWebgpu(program, { tiling: tunedWebgpu(program, measured) }).steps.map(({ name, source }) => ({ name, device: "webgpu", source })),
+    tuner: async ({ gpu }) => {
+      const device = gpu ?? (await sharedDevice());
+      return { machine: webgpuMachine(device), tunables: (program) => webgpuTunables(program, device) };
+    },
   },
   ...modes.map(gpujs),
   {
@@ -108,5 +125,5 @@ export const findDevice = async (name: string): Promise<{ readonly device: Devic
 };
 
 /** The executable of a traced program on a device. */
-export const createOn = async (device: Device, traced: Traced, options: DeviceOptions): Promise<Executable> =>
-  device.create(traced, () => runPasses(traced), options);
+export const createOn = async (device: Device, traced: Traced, options: DeviceOptions, measured?: Measured): Promise<Executable> =>
+  device.create(traced, () => runPasses(traced), options, measured);

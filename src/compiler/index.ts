@@ -6,3 +6,5 @@ export type { Counterexample } from "./counterexample.js";
 export { explain, Explanation, type DefinitionRanges, type ExplainedPiece, type ExplainOptions, type IndexRange } from "./explain.js";
 export type { PieceStructure } from "./structure.js";
 export type { KernelSource } from "./devices.js";
+export type { TuneOptions } from "./tuned.js";
+export type { Measured, Tuning, Winner } from "./tune/index.js";

@@ -86,3 +86,25 @@ test("arrays of the wrong shape are refused with the place in the program", () =
   expect(status).toBe(1);
   expect(stderr).toMatch(/net\.ts:2:\d+\n.*\n\s+\^/);
 });
+
+test("tuning: measured once, kept in a file, used from it; a bad file is refused", () => {
+  const conv = `import { pad, sum, tensor, type Kernel3d, type Volume } from "indexical";
+    export const conv = ({ x, w }: { x: Volume; w: Kernel3d }) => { const p = pad(x, [0, 0, 1, 1, 1]); return tensor((n, o, d, h, v) => sum((c, i, j, k) => p(n, c, d + i, h + j, v + k) * w(o, c, i, j, k))); };`;
+  writeFileSync(at("conv.ts"), conv);
+  writeFileSync(at("volume.npy"), writeNpy(ndarray(Float32Array.from({ length: 4 * 512 }, (_, i) => (i % 7) - 3), [1, 4, 8, 8, 8])));
+  writeFileSync(at("kernel.npy"), writeNpy(ndarray(Float32Array.from({ length: 8 * 4 * 27 }, (_, i) => (i % 5) - 2), [8, 4, 3, 3, 3])));
+  const all = (out: string, ...more: string[]) => run("conv.ts#conv", "--input", "x=volume.npy", "--input", "w=kernel.npy", "--output", out, "--device", "wasm", ...more);
+  expect(all("plain.npy").stdout).not.toContain("tuned");
+  expect(all("tuned.npy", "--tune", "--tuning", "tuned.json").stdout).toMatch(/tuned: (\d+) of \1 kernels were measured/);
+  const kept = readFileSync(at("tuned.json"), "utf8");
+  expect(JSON.parse(kept)).toMatchObject({ indexical: "tuning", format: 1 });
+  expect(all("again.npy", "--tuning", "tuned.json").stdout).toMatch(/tuned: (\d+) of \1 kernels were measured/);
+  expect(readFileSync(at("tuned.json"), "utf8")).toBe(kept);
+  for (const name of ["tuned.npy", "again.npy"]) expect(readFileSync(at(name)).equals(readFileSync(at("plain.npy")))).toBe(true);
+  const shown = indexical(["explain", "conv.ts#conv", "--shape", "x=1,4,8,8,8", "--shape", "w=8,4,3,3,3", "--device", "wasm", "--tuning", "tuned.json"], folder);
+  expect(shown).toMatchObject({ status: 0, stderr: "" });
+  expect(shown.stdout).toContain("kernel output (wasm)");
+  writeFileSync(at("bad.json"), "{}");
+  expect(all("bad.npy", "--tuning", "bad.json")).toMatchObject({ status: 1, stderr: expect.stringContaining("[tuning-malformed]") });
+  expect(all("bad.npy", "--tuning", "missing.json")).toMatchObject({ status: 2, stderr: expect.stringContaining("[cli-file]") });
+});

@@ -2,7 +2,7 @@ import { cpus, totalmem } from "node:os";
 import { compile } from "../../compiler/index.js";
 import { devices, findDevice } from "../../compiler/devices.js";
 import { sum, tensor, type Matrix, type Vector } from "../../dsl/index.js";
-import { version } from "../version.js";
+import { version } from "../../version.js";
 import { exit } from "../usage.js";
 
 export interface Finding {

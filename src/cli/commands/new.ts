@@ -3,7 +3,7 @@ import { basename, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { scaffold } from "../scaffold.js";
 import { exit, misused } from "../usage.js";
-import { version } from "../version.js";
+import { version } from "../../version.js";
 
 /** `indexical new`: a folder with a variant, its test, and how to run them. */
 export const create = async (target: string): Promise<number> => {

@@ -9,9 +9,10 @@ import { suggest } from "../../dsl/suggest.js";
 import { parseInputs, parseShapes } from "../arguments.js";
 import { loadProgram } from "../load.js";
 import { interruptible, progressBar } from "../progress.js";
+import { readTuningFile, writeTuningFile, type TuningArguments } from "../tuning.js";
 import { exit, misused } from "../usage.js";
 
-export interface RunArguments {
+export interface RunArguments extends TuningArguments {
   readonly input?: readonly string[];
   readonly shape?: readonly string[];
   readonly output: string;
@@ -29,7 +30,8 @@ export const run = async (target: string, options: RunArguments): Promise<number
   const { inputs, image } = await readInputs(options);
   const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
   await interruptible(async (signal) => {
-    const compiled = await compile<Record<string, AnyTensor>, ProgramOutput>(program.run, shapes, { device: options.device, signal });
+    const compiled = await compile<Record<string, AnyTensor>, ProgramOutput>(program.run, shapes, { device: options.device, signal, ...readTuningFile(options) });
+    writeTuningFile(options, compiled.tuning);
     const bar = progressBar(compiled.device);
     try {
       const start = performance.now();
@@ -38,7 +40,7 @@ export const run = async (target: string, options: RunArguments): Promise<number
       bar.stop();
       await write(options.output, results, image);
       for (const [name, { shape, dtype }] of Object.entries(results)) console.log(`${name} [${shape.join(", ")}] ${dtype} -> ${options.output}`);
-      console.log(`ran on ${compiled.device} in ${ms.toFixed(1)} ms`);
+      console.log(`ran on ${compiled.device} in ${ms.toFixed(1)} ms${compiled.tuning ? ` (${compiled.why.split("; ").slice(1).join("; ")})` : ""}`);
     } finally {
       bar.stop();
       compiled.dispose();

@@ -22,6 +22,8 @@ export const sameOrder = ({ shape }: Source, a: Order, b: Order): boolean => {
 export interface ScheduleOptions {
   /** How a region is computed; the cheapest by the cost model without it. */
   readonly pick?: Pick | undefined;
+  /** Told of each kernel once storage is settled: what it computes, and how what it touches is stored. */
+  readonly settled?: ((region: Region, orders: Orders) => void) | undefined;
   /** How a source is stored; undefined leaves it to the cost model. */
   readonly order?: ((source: Source) => Order | undefined) | undefined;
   /** Byte offset at which the arena starts; 0 without it. */

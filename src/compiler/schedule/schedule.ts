@@ -5,7 +5,7 @@ import { analyse, type Region } from "./analysis.js";
 import { aligned, place, type Span } from "./arena.js";
 import { choose, natural, sameOrder, type ScheduleOptions } from "./choose.js";
 import { convert } from "./convert.js";
-import { best, orderLoops, type Order, type Orders, type Pick } from "./cost.js";
+import { best, orderLoops, type Order, type Orders } from "./cost.js";
 import { dropSingles, flattenReads, mergeOutputs, mergeReductions, withLoops } from "./flatten.js";
 import { explicitGuards } from "./guards.js";
 import { halosOf } from "./halo.js";
@@ -31,7 +31,7 @@ export const schedule = (original: Program, options: ScheduleOptions = {}): Sche
     const halo = meant && halos.get(meant);
     layouts.set(s, dense(s.shape, order, halo?.sides ?? s.shape.map(() => noHalo), halo?.fill ?? 0));
   }
-  return new Planner(program, regions, layouts, options.pick ?? best).plan(options.start ?? 0, options.gap ?? 0);
+  return new Planner(program, regions, layouts, options).plan(options.start ?? 0, options.gap ?? 0);
 };
 
 const regionsOf = (program: Program): readonly Region[] => program.stages.flatMap((stage) => stage.pieces.map((piece) => analyse(stage, piece)));
@@ -60,7 +60,7 @@ class Planner {
     private readonly program: Program,
     private readonly regions: readonly Region[],
     private readonly layouts: ReadonlyMap<Source, Layout>,
-    private readonly pick: Pick,
+    private readonly options: ScheduleOptions,
   ) {}
 
   plan(start: number, gap: number): Schedule {
@@ -99,7 +99,8 @@ class Planner {
 
   private kernelOf(region: Region, name: string): Kernel {
     const { stage, piece } = region;
-    const { tile, cycles } = this.pick(region, this.orders);
+    const { tile, cycles } = (this.options.pick ?? best)(region, this.orders);
+    this.options.settled?.(region, this.orders);
     const tiled = new Set<Variable>(tile ? [tile.lane, ...(tile.row ? [tile.row] : [])] : []);
     const layoutOf = (s: Source): Layout => this.layouts.get(s)!;
     const layout = layoutOf(stage);

@@ -13,7 +13,7 @@ export interface WebgpuOptions {
 }
 
 /** What nearly every device has. */
-const usual: WebgpuLimits = {
+export const usualLimits: WebgpuLimits = {
   maxStorageBufferBindingSize: 2 ** 30,
   maxStorageBuffersPerShaderStage: 8,
   maxComputeInvocationsPerWorkgroup: 256,
@@ -22,7 +22,7 @@ const usual: WebgpuLimits = {
 
 /** Compiles a program that has been through the passes to a plan. @throws device-index-range */
 export const emitWebgpu = (program: Program, options: WebgpuOptions = {}): WebgpuPlan => {
-  const limits = { ...usual, ...options.limits };
+  const limits = { ...usualLimits, ...options.limits };
   const kernels = kernelsOf(program, limits, options.tiling ?? "auto");
   const { buffers, places } = store(program, kernels, limits.maxStorageBuffersPerShaderStage, limits.maxStorageBufferBindingSize);
   const steps = kernels.map(({ name, threads, sections }) => new Shader(threads, (s) => places.get(s)!).write(name, sections));

@@ -12,8 +12,9 @@ import { product, regionOf, splitQuotients, type Region } from "./region.js";
 import type { Section } from "./shader.js";
 import type { Use } from "./storage.js";
 
-/** How sums of products are computed: in tiles where that pays, never in tiles, or always in tiles of one kind. */
-export type Tiling = "auto" | "never" | Tile;
+/** How sums of products are computed: in tiles where that pays, never in tiles, always in tiles of one kind, or as is said for each region. */
+export type Tiling = PlainTiling | ((region: Region) => PlainTiling);
+export type PlainTiling = "auto" | "never" | Tile;
 
 /** One dispatch before it is written. */
 export interface Kernel extends Use {
@@ -28,8 +29,9 @@ const usualThreads = 256;
 const mostSections = 12;
 
 /** The dispatches of a program, in order; those that depend on constants only come first. */
-export const kernelsOf = (program: Program, limits: WebgpuLimits, tiling: Tiling): readonly Kernel[] => {
+export const kernelsOf = (program: Program, limits: WebgpuLimits, given: Tiling): readonly Kernel[] => {
   const fixed = new Set<Source>();
+  const tilingOf = (region: Region): PlainTiling => (typeof given === "function" ? given(region) : given);
   const kernels: Kernel[] = [];
   const depends = (sources: ReadonlySet<Source>): boolean => [...sources].every((s) => s.kind === "constants" || fixed.has(s));
   const put = (stage: Stage, plans: readonly Planned[]): void => {
@@ -38,10 +40,11 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, tiling: Tiling
     if (own.every((k) => k.once)) fixed.add(stage);
   };
   const plan = (stage: Stage, regions: readonly Region[]): void => {
-    const contracts = regions.map((r) => contractionOf(r, limits, tiling));
+    const contracts = regions.map((r) => contractionOf(r, limits, tilingOf(r)));
     const threads = contracts.find((c) => c)?.threads ?? usualThreads;
     const plans = regions.map((region, k): Planned => {
       const found = contracts[k];
+      const tiling = tilingOf(region);
       if (!found) return single(region, threads, tiling);
       const { contraction, tile } = found;
       const split = tiling === "auto" ? splitSums(contraction, tile) : undefined;
@@ -72,7 +75,7 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, tiling: Tiling
 };
 
 /** A region whose elements are computed apart: one a thread, or one a workgroup. */
-const single = (region: Region, threads: number, tiling: Tiling): Planned => {
+const single = (region: Region, threads: number, tiling: PlainTiling): Planned => {
   const shared = tiling !== "never" && isPowerOf2(threads) && longReductions(region, threads);
   return { threads, reads: sourcesOf(region), section: shared ? reduceSection(region, threads) : mapSection(region, threads) };
 };
@@ -86,7 +89,8 @@ interface Planned {
   readonly section: Section;
 }
 
-const contractionOf = (region: Region, limits: WebgpuLimits, tiling: Tiling): { contraction: Contraction; tile: Tile; threads: number } | undefined => {
+/** The contraction that a region is, in the tile that it gets; undefined where it gets none. */
+export const contractionOf = (region: Region, limits: WebgpuLimits, tiling: PlainTiling): { contraction: Contraction; tile: Tile; threads: number } | undefined => {
   if (tiling === "never") return undefined;
   const contraction = recognise(splitQuotients(region));
   if (!contraction || (tiling === "auto" && !pays(contraction))) return undefined;

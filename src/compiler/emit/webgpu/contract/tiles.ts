@@ -76,10 +76,13 @@ const candidates: readonly Tile[] = [4, 8].flatMap((rows) =>
 /** Threads that keep a big device busy. */
 export const plenty = 65536;
 
-/** The tile that should be fastest, and its cost: instructions of all threads, where waiting counts as well. */
-export const chooseTile = (c: Contraction, limits: WebgpuLimits): Tile | undefined => {
+/** The tile that should be fastest. */
+export const chooseTile = (c: Contraction, limits: WebgpuLimits): Tile | undefined => rankTiles(c, limits)[0];
+
+/** All tiles that fit, the one that should be fastest first: by instructions of all threads, where waiting counts as well. */
+export const rankTiles = (c: Contraction, limits: WebgpuLimits): readonly Tile[] => {
   const [m, n, batch] = [product(c.m), product(c.n), product(c.batch)];
-  let winner: { tile: Tile; cost: number } | undefined;
+  const all: { tile: Tile; cost: number }[] = [];
   for (const tile of candidates) {
     if (threadsOf(tile) < 32 || !fits(tile, c.families, limits)) continue;
     const [high, wide] = [heightOf(tile), widthOf(tile)];
@@ -98,10 +101,9 @@ export const chooseTile = (c: Contraction, limits: WebgpuLimits): Tile | undefin
     const threads = blocks * threadsOf(tile);
     // Threads with many registers are few at a time, and wait more.
     const sums = c.families.reduce((k, f) => k + f.sums.length, 0) * tile.rows * tile.columns;
-    const cost = each * threads * Math.max(1, plenty / threads) ** 0.7 * (1 + Math.max(0, sums - 64) / 256);
-    if (!winner || cost < winner.cost) winner = { tile, cost };
+    all.push({ tile, cost: each * threads * Math.max(1, plenty / threads) ** 0.7 * (1 + Math.max(0, sums - 64) / 256) });
   }
-  return winner?.tile;
+  return all.sort((a, b) => a.cost - b.cost).map(({ tile }) => tile);
 };
 
 /** Whether a tile pays: there have to be enough rows and columns to share what is loaded. */
