@@ -102,10 +102,9 @@ const contenders = (region: Region, orders: Orders, model: Choice): readonly Cho
 const tunable = (key: string, region: Region, orders: Orders, all: readonly Choice[], threads: number | undefined, worker: string | URL | undefined): Tunable => {
   const { program, from } = formOf(region);
   const inputs = integers(program.inputs);
-  const order = (s: Source): Order | undefined => {
-    const original = from.get(s);
-    return original && orders(original);
-  };
+  // By name: on its way to kernels a stage may be made anew.
+  const stored = new Map([...from].map(([own, source]) => [own.name, orders(source)]));
+  const order = (s: Source): Order | undefined => stored.get(s.name);
   return {
     key,
     kernel: `${region.stage.name} [${region.axes.map((v) => v.extent).join(", ")}]`,

@@ -51,6 +51,12 @@ describe("kernels of a program", () => {
     expect(other.has(output)).toBe(false);
   });
 
+  test("all start as they are stored in the program, copies of its inputs included", async () => {
+    const all = wasmTunables(passed(conv, { x: [1, 64, 16, 16, 16], w: [64, 64, 3, 3, 3] }), 1);
+    expect(all.map((t) => t.kernel.split(" ")[0]).sort()).toEqual(["output", "w.packed", "x.packed"]);
+    for (const t of all) for (const candidate of t.candidates) (await t.start(candidate)).dispose();
+  }, 60_000);
+
   test("of ACS are measured one by one", () => {
     const acs = passed(({ x, w }: { x: Volume; w: Kernel2d }) => acsConv3d(x, w, { padding: 1 }), { x: [1, 8, 12, 12, 12], w: [24, 8, 3, 3] });
     expect(wasmTunables(acs, 1).filter((t) => t.kernel.startsWith("output"))).toHaveLength(3);
