@@ -4,6 +4,7 @@ export { cost, type Arithmetic, type Cost, type CostOptions, type ProgramCost, t
 export { equivalent, type Equivalence, type EquivalentOptions } from "./equivalent.js";
 export type { Counterexample } from "./counterexample.js";
 export { explain, Explanation, type DefinitionRanges, type ExplainedPiece, type ExplainOptions, type IndexRange } from "./explain.js";
+export { checkpoint, grad, valueAndGrad, vjp, type Gradients, type GradOptions, type NamedGradients } from "./grad/index.js";
 export type { PieceStructure } from "./structure.js";
 export type { KernelSource } from "./devices.js";
 export type { TuneOptions } from "./tuned.js";

@@ -30,12 +30,17 @@ export const trace = (f: (inputs: never) => ProgramOutput, shapes: Shapes): Trac
       });
     },
   });
-  const result = f(inputs as never);
+  const { single, outputs } = outputsOf(f(inputs as never));
+  return { inputs: [...tensors.values()].map((t) => nodeOf(t) as Extract<TensorNode, { kind: "input" }>), outputs, single };
+};
+
+/** What a program returned, by name: `output` when it is one tensor. @throws program-output */
+export const outputsOf = (result: unknown): Pick<Traced, "outputs" | "single"> => {
   const single = isTensor(result) || typeof result !== "object" || result === null || Array.isArray(result) || result instanceof Promise || result instanceof Symbolic;
   const record: Readonly<Record<string, unknown>> = single ? { output: result } : (result as Readonly<Record<string, unknown>>);
   const outputs = Object.entries(record).map(([name, value]) => ({ name, node: outputNode(value, single ? "the program returns" : `the output ${name} is`) }));
   if (outputs.length === 0) throw new IndexicalError("program-output", "the program returns no tensors", { remedy: outputRemedy });
-  return { inputs: [...tensors.values()].map((t) => nodeOf(t) as Extract<TensorNode, { kind: "input" }>), outputs, single };
+  return { outputs, single };
 };
 
 const outputRemedy = "A program returns a tensor, or a flat record of tensors: { mean, variance }.";
@@ -49,7 +54,7 @@ const outputNode = (value: unknown, what: string): TensorNode => {
 };
 
 /** Every tensor that the outputs depend on; each after those that it reads. */
-export const reachable = (traced: Traced, reads: (node: TensorNode) => Iterable<TensorNode>): TensorNode[] => {
+export const reachable = ({ outputs }: Pick<Traced, "outputs">, reads: (node: TensorNode) => Iterable<TensorNode>): TensorNode[] => {
   const order: TensorNode[] = [];
   const seen = new Set<TensorNode>();
   const visit = (root: TensorNode): void => {
@@ -69,7 +74,7 @@ export const reachable = (traced: Traced, reads: (node: TensorNode) => Iterable<
       } else enter(value);
     }
   };
-  for (const o of traced.outputs) visit(o.node);
+  for (const o of outputs) visit(o.node);
   return order;
 };
 
