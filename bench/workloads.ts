@@ -1,5 +1,5 @@
 import { constant, fn, tensor, type AnyTensor, type Kernel2d, type Kernel3d, type Volume } from "indexical";
-import { acs, acsConv3d, acsSplit, conv3d, dense, meshNet, resnet, resnetShapes, type LayersModel, type Voxels } from "indexical/lib";
+import { acsConv3d, acsSplit, apply, conv3d, convert, converters, meshNet, parameterShapes, resnet18, type LayersModel, type Voxels } from "indexical/lib";
 import { numbers, sizeOf } from "./numbers.js";
 import type { OnnxGraph, OnnxNode } from "./onnx.js";
 
@@ -86,7 +86,8 @@ const parameter = (name: string, shape: Dims, at: number): Float32Array => {
 
 const resnetWorkload = (name: "W6-acs" | "W6-dense"): Workload => {
   const rank = name === "W6-acs" ? 2 : 3;
-  const shapes = resnetShapes({ rank });
+  const { network } = convert(resnet18(), rank === 2 ? converters.acs() : converters.conv3d());
+  const shapes = parameterShapes(network);
   const x = [1, 3, 32, 64, 64];
   const values = (): Record<string, Float32Array> => Object.fromEntries(Object.entries(shapes).map(([n, s], at) => [n, parameter(n, s, at)]));
   return {
@@ -97,7 +98,7 @@ const resnetWorkload = (name: "W6-acs" | "W6-dense"): Workload => {
     network: true,
     program: () => {
       const params = Object.fromEntries(Object.entries(values()).map(([n, data]) => [n, constant<AnyTensor>(data, shapes[n])]));
-      return (({ x }: { x: Volume }) => resnet(x, params, { conv: rank === 2 ? acs : dense })) as never;
+      return (({ x }: { x: Volume }) => apply(network, params, x)) as never;
     },
     onnx: () => resnetGraph(shapes, values(), x, rank),
   };

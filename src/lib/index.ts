@@ -1,6 +1,8 @@
 /** The library, written in the language: convolutions, layers, blocks, networks; and the formats of what they read and write. */
 export * from "./blocks/index.js";
 export * from "./conv/index.js";
+export * as converters from "./converters/index.js";
+export { convert, type Conversion, type ConvertedLayer, type Converter } from "./converters/index.js";
 export * from "./formats/index.js";
 export * from "./image/index.js";
 export * from "./layers/index.js";

@@ -4,10 +4,12 @@ import type { Family, Runner } from "./family.js";
 import { acs } from "./families/acs.js";
 import { alignShift } from "./families/alignshift.js";
 import { autofocus } from "./families/autofocus.js";
+import { conversionFamily } from "./families/converters.js";
 import { detection } from "./families/detection.js";
 import { generators } from "./families/generators.js";
 import { losses } from "./families/losses.js";
 import { metrics } from "./families/metrics.js";
+import { models } from "./families/models.js";
 import { optimizers } from "./families/optimizers.js";
 import { primitives } from "./families/primitives.js";
 import { recipes } from "./families/recipes.js";
@@ -17,6 +19,8 @@ import { vdt } from "./families/vdt.js";
 /** Who computes what, by `kind` and then by `op`. The operators of all systems have different names. */
 const families: Readonly<Record<string, Family>> = {
   op: { ...acs, ...alignShift, ...autofocus, ...detection, ...optimizers, ...primitives, ...vdt },
+  model: models,
+  converter: conversionFamily,
   loss: losses,
   metric: metrics,
   transform: transforms,
@@ -25,7 +29,7 @@ const families: Readonly<Record<string, Family>> = {
 };
 
 /** Kinds that are known, and come with the networks. */
-const later = new Set(["model", "converter", "training"]);
+const later = new Set(["training"]);
 
 /** The runner of a case. @throws golden-unmapped when there is none, with the reason */
 export const runnerOf = ({ kind, op, system }: GoldenCase): Runner => {

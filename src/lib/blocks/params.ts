@@ -42,7 +42,7 @@ export const batchNormOf: NormOf = (x, params, name) => batchNorm(x, { ...affine
  * the new value of a buffer `p` is `updates.get(p)`.
  */
 export const batchNormTrainOf =
-  (updates: Map<AnyTensor, Vector>, momentum = 0.1): NormOf =>
+  (updates: Map<AnyTensor, Vector>, momentum = 0.1, eps = 1e-5): NormOf =>
   (x, params, name) => {
     const running = runningOf(params, name);
     const batch = batchMoments(x);
@@ -50,14 +50,14 @@ export const batchNormTrainOf =
     const before = { mean: updates.get(running.mean) ?? running.mean, variance: updates.get(running.variance) ?? running.variance };
     const after = runningMoments(x, batch, before, momentum);
     updates.set(running.mean, after.mean).set(running.variance, after.variance);
-    return batchNorm(x, { ...affineOf(params, name), ...batch });
+    return batchNorm(x, { ...affineOf(params, name), ...batch, eps });
   };
 
-/** Group norm with so many groups. */
+/** Group norm with so many groups; `eps` is added to the variance. */
 export const groupNormOf =
-  (groups: number): NormOf =>
+  (groups: number, eps = 1e-5): NormOf =>
   (x, params, name) =>
-    groupNorm(x, groups, affineOf(params, name));
+    groupNorm(x, groups, { ...affineOf(params, name), eps });
 
 /** The options of every block. */
 export interface BlockOptions {

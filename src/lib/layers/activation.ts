@@ -25,6 +25,21 @@ export const tanh = pointwise(fn((v: number) => Math.tanh(v)));
 /** `x sigmoid(x)`, element by element. */
 export const silu = pointwise(fn((v: number) => v * logistic(v)));
 
+/** `min(max(x, 0), 6)`, element by element. */
+export const relu6 = pointwise(fn((v: number) => Math.min(Math.max(v, 0), 6)));
+
+/** `x` where it is positive, else `slope x`. */
+export const leakyRelu = <T extends AnyTensor>(x: T, slope = 0.01): T => pointwise(fn((v: number) => Math.max(v, 0) + slope * Math.min(v, 0)))(x);
+
+/** `x` where it is positive, else `scale (exp(x) - 1)`. Clevert et al., ICLR 2016. */
+export const elu = <T extends AnyTensor>(x: T, scale = 1): T => pointwise(fn((v: number) => Math.max(v, 0) + scale * Math.expm1(Math.min(v, 0))))(x);
+
+/** `min(max(x + 3, 0), 6) / 6`, element by element. Howard et al., ICCV 2019. */
+export const hardSigmoid = pointwise(fn((v: number) => Math.min(Math.max(v + 3, 0), 6) / 6));
+
+/** `x hardSigmoid(x)`. */
+export const hardSwish = pointwise(fn((v: number) => (v * Math.min(Math.max(v + 3, 0), 6)) / 6));
+
 /** The sum of tensors of one shape. @throws lib-shapes. */
 export const add = <T extends AnyTensor>(first: T, ...rest: readonly T[]): T => {
   const reads = [first, ...rest].map(anyRank);

@@ -1,6 +1,6 @@
-export { add, gelu, pointwise, relu, sigmoid, silu, tanh } from "./activation.js";
+export { add, elu, gelu, hardSigmoid, hardSwish, leakyRelu, pointwise, relu, relu6, sigmoid, silu, tanh } from "./activation.js";
 export { dropout, type DropoutOptions } from "./dropout.js";
-export { embedding, linear } from "./linear.js";
+export { channelLinear, embedding, linear } from "./linear.js";
 export {
   batchMoments, batchNorm, batchNormTrain, groupNorm, instanceNorm, layerNorm, moments, runningMoments,
   type AffineOptions, type BatchNormOptions, type ChannelMoments, type LayerNormOptions, type Moments, type TrainedBatchNorm,

@@ -20,6 +20,23 @@ export const linear = <T extends AnyTensor>(x: T, w: Matrix, bias?: Vector): T =
 };
 
 /**
+ * {@link linear} over the channels of each place: `x` [N, I, ...space] gives [N, O, ...space].
+ * @throws lib-rank, lib-channels, lib-length.
+ */
+export const channelLinear = <T extends AnyTensor>(x: T, w: Matrix, bias?: Vector): T => {
+  checkRank("channelLinear", "the weight", w, 2, "[outputs, inputs]");
+  const [out, inputs] = w.shape;
+  const [batch, channels, ...space] = x.shape;
+  if (channels !== inputs) refuse("lib-channels", `channelLinear: the input has shape [${x.shape.join(", ")}], the weight [${out}, ${inputs}]`, `Axis 1 needs extent ${inputs}.`);
+  if (bias) checkLength("channelLinear", "bias", bias, out);
+  const read = anyRank(x);
+  return tensor([batch, out, ...space], (n, o, ...at) => {
+    const y = sum((c) => read(n, c, ...at) * w(o, c));
+    return bias ? y + bias(o) : y;
+  }) as unknown as T;
+};
+
+/**
  * Rows of a table, chosen by whole numbers: `y(..., c) = table(ids(...), c)`; `ids` [...], `table` [R, C] give [..., C].
  * A number outside [0, R) counts as the nearest row. @throws lib-rank, lib-extent.
  */

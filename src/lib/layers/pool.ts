@@ -8,32 +8,42 @@ export interface PoolOptions {
   readonly stride?: PerAxis;
   /** At most half of the kernel; default 0. */
   readonly padding?: number | readonly Width[];
+  /** Windows that reach beyond the padded input count as well, as long as they start before its end; default false. */
+  readonly ceil?: boolean;
 }
 
 /** Spatial axes of [N, C, ...space]. @throws lib-rank. */
 const spatialRank = (operator: string, x: AnyTensor): number =>
   x.rank >= 3 && x.rank <= 5 ? x.rank - 2 : refuse("lib-rank", `${operator}: the input has shape [${x.shape.join(", ")}]`, "Its axes are [batch, channels, ...space], with one to three of space.");
 
-const windows = (operator: string, x: AnyTensor, { kernel, stride = kernel, padding = 0 }: PoolOptions, dilated: PerAxis = 1) => {
+const windows = (operator: string, x: AnyTensor, { kernel, stride = kernel, padding = 0, ceil = false }: PoolOptions, dilated: PerAxis = 1) => {
   const rank = spatialRank(operator, x);
   const extents = perAxis(operator, "the kernel", kernel, rank, 1);
   const geometry = { stride: perAxis(operator, "stride", stride, rank, 1), dilation: perAxis(operator, "dilation", dilated, rank, 1), padding: widths(operator, padding, rank) };
+  const reaches = extents.map((k, axis) => reach(k, geometry.dilation[axis]));
   geometry.padding.forEach((w, axis) => {
-    const window = reach(extents[axis], geometry.dilation[axis]);
-    if (2 * Math.max(...w) > window)
-      refuse("pool-padding", `${operator}: padding ${Math.max(...w)} along ${axisNames(rank)[axis]} with a window over ${window}`, "At most half of the window, so that no window lies in the padding alone.");
+    if (2 * Math.max(...w) > reaches[axis])
+      refuse("pool-padding", `${operator}: padding ${Math.max(...w)} along ${axisNames(rank)[axis]} with a window over ${reaches[axis]}`, "At most half of the window, so that no window lies in the padding alone.");
   });
-  const shape = [x.shape[0], x.shape[1], ...outputExtents(operator, x.shape.slice(2), extents, geometry)];
-  return { ...geometry, kernel: extents, shape };
+  const space = x.shape.slice(2);
+  const whole = outputExtents(operator, space, extents, geometry);
+  const output = ceil ? whole.map((n, axis) => withPartial(n, space[axis], reaches[axis], geometry.stride[axis], geometry.padding[axis])) : whole;
+  // What the last windows reach beyond the padded input.
+  const beyond = output.map((n, axis) => Math.max(0, (n - 1) * geometry.stride[axis] + reaches[axis] - space[axis] - geometry.padding[axis][0] - geometry.padding[axis][1]));
+  return { ...geometry, beyond, kernel: extents, shape: [x.shape[0], x.shape[1], ...output] };
 };
+
+/** Another window where the whole ones leave elements out, unless it would lie in the high padding alone. */
+const withPartial = (whole: number, extent: number, window: number, stride: number, [low, high]: readonly [number, number]): number =>
+  (whole - 1) * stride + window < extent + low + high && whole * stride < extent + low ? whole + 1 : whole;
 
 /**
  * The largest of each window of [N, C, ...space]; what lies outside counts as -Infinity. Extents `floor((n + low + high - dilation (k - 1) - 1) / stride) + 1`.
  * @throws lib-rank, lib-argument, lib-extent, pool-padding.
  */
 export const maxPool = <T extends AnyTensor>(x: T, { dilation = 1, ...options }: PoolOptions & { readonly dilation?: PerAxis }): T => {
-  const { kernel, stride: s, dilation: r, padding, shape } = windows("maxPool", x, options, dilation);
-  const xp = anyRank(pad(x, [0, 0, ...padding], -Infinity));
+  const { kernel, stride: s, dilation: r, padding, beyond, shape } = windows("maxPool", x, options, dilation);
+  const xp = anyRank(pad(x, [0, 0, ...padding.map(([low, high], a): Width => [low, high + beyond[a]])], -Infinity));
   return tensor(shape, (n, c, ...at) => max(kernel, (...t) => xp(n, c, ...at.map((i, a) => s[a] * i + r[a] * t[a])))) as unknown as T;
 };
 
@@ -42,11 +52,13 @@ export const maxPool = <T extends AnyTensor>(x: T, { dilation = 1, ...options }:
  * @throws lib-rank, lib-argument, lib-extent, pool-padding.
  */
 export const avgPool = <T extends AnyTensor>(x: T, { countIncludePad = true, ...options }: PoolOptions & { readonly countIncludePad?: boolean }): T => {
-  const { kernel, stride: s, padding, shape } = windows("avgPool", x, options);
-  const xp = anyRank(pad(x, [0, 0, ...padding]));
-  if (countIncludePad) return tensor(shape, (n, c, ...at) => mean(kernel, (...t) => xp(n, c, ...at.map((i, a) => s[a] * i + t[a])))) as unknown as T;
+  const { kernel, stride: s, padding, beyond, shape } = windows("avgPool", x, options);
+  const around = padding.map(([low, high], a): Width => [low, high + beyond[a]]);
+  const xp = anyRank(pad(x, [0, 0, ...around]));
+  if (countIncludePad && beyond.every((n) => n === 0)) return tensor(shape, (n, c, ...at) => mean(kernel, (...t) => xp(n, c, ...at.map((i, a) => s[a] * i + t[a])))) as unknown as T;
   const space = x.shape.slice(2);
-  const inside = anyRank(pad(tensor(space, (..._at) => 1), padding));
+  const counted = countIncludePad ? space.map((n, a) => n + padding[a][0] + padding[a][1]) : space;
+  const inside = anyRank(pad(tensor(counted, (..._at) => 1), countIncludePad ? beyond.map((n): Width => [0, n]) : around));
   return tensor(
     shape,
     (n, c, ...at) => sum(kernel, (...t) => xp(n, c, ...at.map((i, a) => s[a] * i + t[a]))) / sum(kernel, (...t) => inside(...at.map((i, a) => s[a] * i + t[a]))),

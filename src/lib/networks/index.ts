@@ -1,2 +1,10 @@
+export { apply, forward, type Forward, type ForwardOptions } from "./forward.js";
+export { addition, concatenate, identity, layerPart, module, network, residual, sequential, withOutputs, type Network, type Node, type Part, type Value } from "./graph.js";
+export { initialise, type StateDict } from "./initialise.js";
+export type { Init } from "./init.js";
+export type { ConvLayer, ConvTransposeLayer, Layer as NetworkLayer, LayerParameters, Parameter, Plain, Taps, Variant, VariantLayer } from "./layer.js";
 export { meshNet, meshNetLogits, type AxisOrder, type MeshNetOptions, type Voxels } from "./meshnet.js";
-export { acs, dense, planar, resnet, resnetShapes, type ConvolutionOf, type ResNetOptions } from "./resnet.js";
+export { parameterCount, parameters, parameterShapes } from "./parameters.js";
+export * as parts from "./parts.js";
+export { resnet, resnet101, resnet152, resnet18, resnet34, resnet50, resnetBackbone, type ResNetBackbone, type ResNetOptions } from "./resnet.js";
+export { unet } from "./unet.js";

@@ -1,82 +1,133 @@
-import type { AnyTensor, Kernel2d, Kernel3d, Matrix, Tensor, Vector, Volume } from "../../dsl/index.js";
-import { optionalParam, param, paramsUnder, hasParams, batchNormOf, type NormOf, type Params } from "../blocks/params.js";
-import { acsConv3d, conv2d, conv3d } from "../conv/index.js";
-import { add, globalAvgPool, linear, maxPool, relu } from "../layers/index.js";
+import { module, network, residual, sequential, type Network, type Part } from "./graph.js";
+import { normalInit } from "./init.js";
+import { batchNorm, conv, globalPool, linear, maxPool, relu, type ConvPartOptions } from "./parts.js";
 
-/** How a network's convolution called `name` is done: its weight is `name.weight`, in the layout that the variant takes. */
-export type ConvolutionOf<T extends AnyTensor> = (x: T, params: Params, name: string, options: { readonly stride: number; readonly padding: number }) => T;
-
-/** The weights of the 2D network, as one convolution of an image. */
-export const planar: ConvolutionOf<AnyTensor> = (x, params, name, options) =>
-  conv2d(x as never, param<Kernel2d>(params, `${name}.weight`), { ...options, bias: optionalParam<Vector>(params, `${name}.bias`) });
-
-/** 3D weights [O, C, K, K, K]. */
-export const dense: ConvolutionOf<Volume> = (x, params, name, options) =>
-  conv3d(x, param<Kernel3d>(params, `${name}.weight`), { ...options, bias: optionalParam<Vector>(params, `${name}.bias`) });
-
-/** The weights of the 2D network, seen from three sides (ACS; Yang et al., IEEE JBHI 2021). */
-export const acs: ConvolutionOf<Volume> = (x, params, name, options) =>
-  acsConv3d(x, param<Kernel2d>(params, `${name}.weight`), { ...options, bias: optionalParam<Vector>(params, `${name}.bias`) });
-
-export interface ResNetOptions<T extends AnyTensor> {
-  /** How each convolution is done: {@link planar} for images, {@link dense}, {@link acs} or your own for volumes. */
-  readonly conv: ConvolutionOf<T>;
-  /** Basic blocks in each of the four layers. Default [2, 2, 2, 2], which is ResNet-18; [3, 4, 6, 3] is ResNet-34. */
+export interface ResNetOptions {
+  /** Of residual blocks; default `basic`. */
+  readonly block?: "basic" | "bottleneck";
+  /** Blocks in each of the layers. Default [2, 2, 2, 2], ResNet-18. */
   readonly blocks?: readonly number[];
-  /** Default {@link batchNormOf}: inference with running statistics. */
-  readonly norm?: NormOf;
+  /** Of the first block of each layer; default [1, 2, 2, 2]. */
+  readonly strides?: readonly number[];
+  /** Layers that are dilated instead of strided, as DeepLab has them; default none. */
+  readonly dilated?: readonly boolean[];
+  /** Channels of the first layer; each one after has twice as many. Default 64. */
+  readonly width?: number;
+  /** Default 3. */
+  readonly channels?: number;
+  /** Of the first convolution; default 2. */
+  readonly stemStride?: number;
+  /** Whether the stem ends with a pool of stride 2; default true. */
+  readonly stemPool?: boolean;
 }
 
-const basicBlock = <T extends AnyTensor>(x: T, params: Params, stride: number, { conv, norm = batchNormOf }: ResNetOptions<T>): T => {
-  const y = relu(norm(conv(x, params, "conv1", { stride, padding: 1 }), params, "bn1"));
-  const z = norm(conv(y, params, "conv2", { stride: 1, padding: 1 }), params, "bn2");
-  const shortcut = hasParams(params, "downsample") ? norm(conv(x, params, "downsample.0", { stride, padding: 0 }), params, "downsample.1") : x;
-  return relu(add(z, shortcut));
+/** conv, He-normal over the out-channels as the published networks start, without bias: a norm follows. */
+const plain = (name: string, into: number, out: number, kernel: number, options: ConvPartOptions = {}): Part =>
+  conv(2, name, into, out, { ...options, kernel, bias: false, init: normalInit(Math.sqrt(2 / (kernel * kernel * out))) });
+
+interface BlockShape {
+  readonly into: number;
+  readonly planes: number;
+  readonly stride: number;
+  readonly dilation: number;
+}
+
+const shortcut = (name: string, into: number, out: number, stride: number): Part | undefined =>
+  stride === 1 && into === out ? undefined : sequential(plain(`${name}.downsample.0`, into, out, 1, { stride }), batchNorm(`${name}.downsample.1`, out));
+
+const basicBlock = (name: string, { into, planes, stride, dilation }: BlockShape): Part =>
+  sequential(
+    residual(
+      sequential(
+        plain(`${name}.conv1`, into, planes, 3, { stride, padding: dilation, dilation }),
+        batchNorm(`${name}.bn1`, planes),
+        relu,
+        plain(`${name}.conv2`, planes, planes, 3, { padding: 1 }),
+        batchNorm(`${name}.bn2`, planes),
+      ),
+      shortcut(name, into, planes, stride),
+    ),
+    relu,
+  );
+
+/** The stride is that of the 3 x 3 convolution. */
+const bottleneck = (name: string, { into, planes, stride, dilation }: BlockShape): Part =>
+  sequential(
+    residual(
+      sequential(
+        plain(`${name}.conv1`, into, planes, 1),
+        batchNorm(`${name}.bn1`, planes),
+        relu,
+        plain(`${name}.conv2`, planes, planes, 3, { stride, padding: dilation, dilation }),
+        batchNorm(`${name}.bn2`, planes),
+        relu,
+        plain(`${name}.conv3`, planes, 4 * planes, 1),
+        batchNorm(`${name}.bn3`, 4 * planes),
+      ),
+      shortcut(name, into, 4 * planes, stride),
+    ),
+    relu,
+  );
+
+/** A residual network without its classifier: what each part gives can be used. */
+export interface ResNetBackbone {
+  /** conv1 – bn1 – ReLU, and the pool where there is one. */
+  readonly stem: Part;
+  readonly layers: readonly Part[];
+  /** Channels after the stem and after each layer. */
+  readonly channels: readonly number[];
+}
+
+/** The parts of a residual network whose names start with `prefix`. He et al., CVPR 2016, as torchvision has it. */
+export const resnetBackbone = (options: ResNetOptions = {}, prefix = ""): ResNetBackbone => {
+  const { block = "basic", blocks = [2, 2, 2, 2], strides = [1, 2, 2, 2], dilated = [], width = 64, channels = 3, stemStride = 2, stemPool = true } = options;
+  const expansion = block === "basic" ? 1 : 4;
+  const build = block === "basic" ? basicBlock : bottleneck;
+  let into = width;
+  let rate = 1;
+  const layers = blocks.map((count, n) => {
+    const planes = width * 2 ** n;
+    const [stride, before] = dilated[n] ? [1, rate] : [strides[n], rate];
+    if (dilated[n]) rate *= strides[n];
+    const parts = Array.from({ length: count }, (_, k) => {
+      const part = build(`${prefix}layer${n + 1}.${k}`, { into, planes, stride: k === 0 ? stride : 1, dilation: k === 0 ? before : rate });
+      into = planes * expansion;
+      return module(`${prefix}layer${n + 1}.${k}`, part);
+    });
+    return module(`${prefix}layer${n + 1}`, sequential(...parts));
+  });
+  const first = sequential(plain(`${prefix}conv1`, channels, width, 7, { stride: stemStride, padding: 3 }), batchNorm(`${prefix}bn1`, width), relu);
+  const stem = stemPool ? sequential(first, module(`${prefix}maxpool`, maxPool(2, 3, { stride: 2, padding: 1 }))) : first;
+  return { stem, layers, channels: [width, ...blocks.map((_, n) => width * 2 ** n * expansion)] };
 };
 
-/**
- * A residual network of basic blocks as torchvision has it, on images [N, 3, H, W] or, with a 3D convolution, on volumes [N, 3, D, H, W]:
- * logits [N, classes]. Parameters by torchvision's names (conv1, bn1, layer1.0.conv1, ..., fc). He et al., CVPR 2016.
- * Pools are K x K (x K), as the ACS converter makes them. @throws param-missing
- */
-export const resnet = <T extends AnyTensor>(x: T, params: Params, options: ResNetOptions<T>): Tensor<[n: number, o: number]> => {
-  const { conv, blocks = [2, 2, 2, 2], norm = batchNormOf } = options;
-  let y = relu(norm(conv(x, params, "conv1", { stride: 2, padding: 3 }), params, "bn1"));
-  y = maxPool(y, { kernel: 3, stride: 2, padding: 1 }) as T;
-  blocks.forEach((count, layer) => {
-    for (let k = 0; k < count; k++) y = basicBlock(y, paramsUnder(params, `layer${layer + 1}.${k}`), layer > 0 && k === 0 ? 2 : 1, options);
-  });
-  return linear(globalAvgPool(y) as never, param<Matrix>(params, "fc.weight"), optionalParam<Vector>(params, "fc.bias")) as never;
+/** A residual network that classifies images [N, 3, H, W]: logits [N, classes]. Keys as torchvision's: conv1, bn1, layer1.0.conv1, ..., fc. */
+export const resnet = ({ classes = 1000, name = "ResNet", ...options }: ResNetOptions & { readonly classes?: number; readonly name?: string } = {}): Network => {
+  const { stem, layers, channels } = resnetBackbone(options);
+  return network(name, ["x"], (x) => sequential(stem, ...layers, globalPool, linear("fc", channels.at(-1)!, classes))(x));
 };
 
-/** The shapes of the parameters of {@link resnet}: 2D kernels, or 3D ones. */
-export const resnetShapes = ({ blocks = [2, 2, 2, 2], rank = 2, classes = 1000 }: { readonly blocks?: readonly number[]; readonly rank?: 2 | 3; readonly classes?: number } = {}): Record<string, readonly number[]> => {
-  const shapes: Record<string, readonly number[]> = {};
-  const conv = (name: string, out: number, into: number, size: number): void => {
-    shapes[`${name}.weight`] = [out, into, ...Array.from({ length: rank }, () => size)];
-  };
-  const norm = (name: string, channels: number): void => {
-    for (const part of ["weight", "bias", "running_mean", "running_var"]) shapes[`${name}.${part}`] = [channels];
-  };
-  conv("conv1", 64, 3, 7);
-  norm("bn1", 64);
-  let into = 64;
-  blocks.forEach((count, layer) => {
-    const out = 64 * 2 ** layer;
-    for (let k = 0; k < count; k++) {
-      const at = `layer${layer + 1}.${k}`;
-      conv(`${at}.conv1`, out, into, 3);
-      norm(`${at}.bn1`, out);
-      conv(`${at}.conv2`, out, out, 3);
-      norm(`${at}.bn2`, out);
-      if (into !== out) {
-        conv(`${at}.downsample.0`, out, into, 1);
-        norm(`${at}.downsample.1`, out);
-      }
-      into = out;
-    }
-  });
-  shapes["fc.weight"] = [classes, into];
-  shapes["fc.bias"] = [classes];
-  return shapes;
-};
+const sizes = {
+  18: { block: "basic", blocks: [2, 2, 2, 2] },
+  34: { block: "basic", blocks: [3, 4, 6, 3] },
+  50: { block: "bottleneck", blocks: [3, 4, 6, 3] },
+  101: { block: "bottleneck", blocks: [3, 4, 23, 3] },
+  152: { block: "bottleneck", blocks: [3, 8, 36, 3] },
+} as const;
+
+/** Depths of residual networks, by their number of layers with weights. */
+export type ResNetDepth = keyof typeof sizes;
+
+/** The blocks of a depth. */
+export const resnetBlocks = (depth: ResNetDepth): { readonly block: "basic" | "bottleneck"; readonly blocks: readonly number[] } => sizes[depth];
+
+const ofDepth =
+  (depth: ResNetDepth) =>
+  (options: Omit<ResNetOptions, "block" | "blocks"> & { readonly classes?: number } = {}): Network =>
+    resnet({ name: `ResNet-${depth}`, ...options, ...sizes[depth] });
+
+export const resnet18 = ofDepth(18);
+export const resnet34 = ofDepth(34);
+export const resnet50 = ofDepth(50);
+export const resnet101 = ofDepth(101);
+export const resnet152 = ofDepth(152);
