@@ -25,7 +25,7 @@ export const emitWebgpu = (program: Program, options: WebgpuOptions = {}): Webgp
   const limits = { ...usualLimits, ...options.limits };
   const kernels = kernelsOf(program, limits, options.tiling ?? "auto");
   const { buffers, places } = store(program, kernels, limits.maxStorageBuffersPerShaderStage, limits.maxStorageBufferBindingSize);
-  const steps = kernels.map(({ name, threads, sections }) => new Shader(threads, (s) => places.get(s)!).write(name, sections));
+  const steps = kernels.map(({ name, threads, sections, storesVectors }) => new Shader(threads, (s) => places.get(s)!, storesVectors).write(name, sections));
   const tensor = (name: string, source: Source): WebgpuTensor => ({ name, shape: source.shape, place: places.get(source)! });
   const outputs = program.outputs.map((o) => tensor(o.name, o.source));
   const most = (all: readonly number[]): number => all.reduce((a, b) => Math.max(a, b), 0);

@@ -4,11 +4,11 @@ import { reads } from "../../schedule/values.js";
 import { constant, mapParts } from "../../values.js";
 import { packedStage, packs } from "./contract/pack.js";
 import { recognise, type Contraction } from "./contract/recognise.js";
-import { chooseTile, pays, threadsOf, walkOf, widthOf, type Tile } from "./contract/tiles.js";
+import { chooseTile, covers, pays, threadsOf, walkOf, widthOf, type Tile } from "./contract/tiles.js";
 import { splitSums } from "./contract/split.js";
 import { contractSection } from "./contract/write.js";
 import { mapSection, reduceSection } from "./map.js";
-import { product, regionOf, splitQuotients, type Region } from "./region.js";
+import { inQuads, product, regionOf, splitQuotients, type Region } from "./region.js";
 import type { Section } from "./shader.js";
 import type { Use } from "./storage.js";
 
@@ -21,6 +21,8 @@ export interface Kernel extends Use {
   readonly name: string;
   readonly threads: number;
   readonly sections: readonly Section[];
+  /** Whether the sections write vectors of four. */
+  readonly storesVectors: boolean;
 }
 
 /** Threads of a workgroup that computes one element a thread. */
@@ -35,7 +37,8 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, given: Tiling)
   const kernels: Kernel[] = [];
   const depends = (sources: ReadonlySet<Source>): boolean => [...sources].every((s) => s.kind === "constants" || fixed.has(s));
   const put = (stage: Stage, plans: readonly Planned[]): void => {
-    const own = join(plans, limits.maxStorageBuffersPerShaderStage).map((k, i, all): Kernel => ({ ...k, name: all.length === 1 ? stage.name : `${stage.name}.${i}`, target: stage, once: depends(k.reads) }));
+    const storesVectors = plans.every((p) => p.quads);
+    const own = join(plans, limits.maxStorageBuffersPerShaderStage).map((k, i, all): Kernel => ({ ...k, storesVectors, name: all.length === 1 ? stage.name : `${stage.name}.${i}`, target: stage, once: depends(k.reads) }));
     kernels.push(...own);
     if (own.every((k) => k.once)) fixed.add(stage);
   };
@@ -62,7 +65,7 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, given: Tiling)
         }),
       );
       const vectors = packed.flat().filter((s) => s !== undefined);
-      return { threads: found.threads, reads: operandsOf(contraction, packed), vectors: new Set(vectors), section: contractSection(contraction, tile, packed) };
+      return { threads: found.threads, reads: operandsOf(contraction, packed), vectors: new Set(vectors), quads: inQuads(contraction.region, contraction.m), section: contractSection(contraction, tile, packed) };
     });
     put(stage, plans);
   };
@@ -77,7 +80,7 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, given: Tiling)
 /** A region whose elements are computed apart: one a thread, or one a workgroup. */
 const single = (region: Region, threads: number, tiling: PlainTiling): Planned => {
   const shared = tiling !== "never" && isPowerOf2(threads) && longReductions(region, threads);
-  return { threads, reads: sourcesOf(region), section: shared ? reduceSection(region, threads) : mapSection(region, threads) };
+  return { threads, reads: sourcesOf(region), quads: false, section: shared ? reduceSection(region, threads) : mapSection(region, threads) };
 };
 
 /** A region with what it reads. */
@@ -86,6 +89,8 @@ interface Planned {
   readonly reads: ReadonlySet<Source>;
   /** Those of them that are read as vectors. */
   readonly vectors?: ReadonlySet<Source>;
+  /** Whether it may write its results four at a time. */
+  readonly quads: boolean;
   readonly section: Section;
 }
 
@@ -95,7 +100,7 @@ export const contractionOf = (region: Region, limits: WebgpuLimits, tiling: Plai
   const contraction = recognise(splitQuotients(region));
   if (!contraction || (tiling === "auto" && !pays(contraction))) return undefined;
   const tile = tiling === "auto" ? chooseTile(contraction, limits) : tiling;
-  return tile && { contraction, tile, threads: threadsOf(tile) };
+  return tile && covers(tile, contraction) ? { contraction, tile, threads: threadsOf(tile) } : undefined;
 };
 
 const sourcesOf = ({ body }: Region): ReadonlySet<Source> => new Set(reads(body).map((r) => r.source));
@@ -143,7 +148,7 @@ const operandsOf = (c: Contraction, packed: readonly (readonly (Source | undefin
 };
 
 /** Regions together in one dispatch, as far as threads and bindings go. */
-const join = (plans: readonly Planned[], mostBindings: number): readonly Omit<Kernel, "name" | "target" | "once">[] => {
+const join = (plans: readonly Planned[], mostBindings: number): readonly Omit<Kernel, "name" | "target" | "once" | "storesVectors">[] => {
   const kernels: { threads: number; reads: ReadonlySet<Source>; vectors: ReadonlySet<Source>; sections: Section[] }[] = [];
   for (const { threads, reads: sources, vectors = new Set<Source>(), section } of plans) {
     const last = kernels.at(-1);

@@ -22,6 +22,15 @@ export const regionOf = (stage: Stage, piece: Piece): Region => ({
 
 export const product = (loops: readonly Variable[]): number => loops.reduce((n, v) => n * extentOf(v), 1);
 
+/** Whether four results, neighbours along the last of some loops, are a vector of four in memory wherever they begin. */
+export const inQuads = ({ place }: Region, loops: readonly Variable[]): boolean => {
+  const last = loops.filter((v) => extentOf(v) > 1).at(-1);
+  return (
+    last !== undefined && extentOf(last) % 4 === 0 && place.constant % 4 === 0 &&
+    place.terms.every(({ atom, coefficient }) => atom.kind === "variable" && (atom.variable === last ? coefficient === 1 : coefficient % 4 === 0))
+  );
+};
+
 /** Rebuilt through the constructors, which work out what is constant: WGSL refuses 1 / 0 and the like. */
 const tidy = (body: Value): Value => {
   const done = new Map<Value, Value>();

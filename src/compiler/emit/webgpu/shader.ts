@@ -32,6 +32,8 @@ export class Shader {
   constructor(
     readonly threads: number,
     private readonly placeOf: (source: Source) => WebgpuPlace,
+    /** Whether sections write vectors of four: all of those in a shader do, or none. */
+    readonly storesVectors = false,
   ) {
     this.writer = new Writer(this.library, (source, address) => this.element(source, address));
   }
@@ -85,18 +87,29 @@ export class Shader {
 
   /** Writes a number to an element of a source. */
   store(source: Source, address: string, value: string): void {
+    this.put(source, "f32", (unit) => (unit === 0 ? address : `${address} + ${unit}`), value);
+  }
+
+  /** Writes four numbers from an element on whose number is a multiple of four. */
+  storeVector(source: Source, address: string, value: string): void {
+    this.put(source, "vec4f", (unit) => (unit === 0 ? `(${address}) / 4` : `(${address}) / 4 + ${unit / 4}`), value);
+  }
+
+  /** `at` gives the place in a buffer that begins `unit` elements before the source. */
+  private put(source: Source, view: View, at: (unit: number) => string, value: string): void {
     const { buffers, offset, span } = this.placeOf(source);
     if (buffers.length === 1) {
-      this.writer.line(`${this.bind(buffers[0]!, "f32", true, source.name)}[${offset === 0 ? address : `${address} + ${offset}`}] = ${value};`);
+      this.writer.line(`${this.bind(buffers[0]!, view, true, source.name)}[${at(offset)}] = ${value};`);
       return;
     }
     const name = `write_${buffers.join("_")}`;
     if (!this.declarations.has(name)) {
-      const parts = buffers.map((b) => this.bind(b, "f32", true, source.name));
-      const lines = parts.map((part, k) => (k === parts.length - 1 ? `  ${part}[at - ${k * span}] = value;` : `  if (at < ${(k + 1) * span}) { ${part}[at - ${k * span}] = value; return; }`));
-      this.declare(name, [`fn ${name}(at: i32, value: f32) {`, ...lines, "}"].join("\n"));
+      const parts = buffers.map((b) => this.bind(b, view, true, source.name));
+      const each = view === "f32" ? span : span / 4;
+      const lines = parts.map((part, k) => (k === parts.length - 1 ? `  ${part}[at - ${k * each}] = value;` : `  if (at < ${(k + 1) * each}) { ${part}[at - ${k * each}] = value; return; }`));
+      this.declare(name, [`fn ${name}(at: i32, value: ${view}) {`, ...lines, "}"].join("\n"));
     }
-    this.writer.line(`${name}(${address}, ${value});`);
+    this.writer.line(`${name}(${at(0)}, ${value});`);
   }
 
   /** Writes sections, each of which takes the workgroups after those of the one before. */

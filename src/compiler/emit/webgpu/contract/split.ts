@@ -8,9 +8,11 @@ import type { Contraction } from "./recognise.js";
 import { heightOf, plenty, threadsOf, walkOf, widthOf, type Tile } from "./tiles.js";
 
 /** Elements of partial sums at most. */
-const mostPartial = 2 ** 24;
+const mostPartial = 2 ** 25;
 /** Steps that a workgroup should go at least. */
 const leastSteps = 16;
+/** Parts at most: a second kernel adds them up one after the other. */
+const mostParts = 256;
 
 /** Partial sums as tensors of their own, and the region with sums of those. */
 export interface Split {
@@ -26,13 +28,16 @@ export const splitSums = (c: Contraction, tile: Tile): Split | undefined => {
   const threads = threadsOf(tile) * product(c.batch) * Math.ceil(product(c.m) / heightOf(tile)) * Math.ceil(product(c.n) / widthOf(tile));
   const steps = Math.min(...c.families.map((f) => product(walkOf(f).outer) * walkOf(f).steps));
   const elements = product(c.region.loops);
-  const wanted = Math.min(64, Math.floor(steps / leastSteps), Math.ceil(plenty / 2 / threads), Math.floor(mostPartial / elements));
-  if (threads > plenty / 8 || wanted < 2) return undefined;
+  const wanted = Math.min(mostParts, Math.floor(steps / leastSteps), Math.ceil(plenty / threads), Math.floor(mostPartial / elements));
+  if (threads > plenty / 2 || wanted < 2) return undefined;
   const partial: Stage[] = [];
   const images = new Map<Value, Value>();
   const { region } = c;
   for (const family of c.families) {
-    const longest = [...family.loops].sort((a, b) => extentOf(b) - extentOf(a))[0]!;
+    // A loop that the steps are not cut from stays as it is within them.
+    const { inner } = walkOf(family);
+    const size = (v: Variable): number => Math.min(wanted, extentOf(v)) / (inner.includes(v) ? 2 : 1);
+    const longest = [...family.loops].sort((a, b) => size(b) - size(a))[0]!;
     for (const { reduce: sum } of family.sums) {
       const parts = partsOf(longest, wanted);
       const stage = partialStage(`${region.stage.name}.sum${partial.length}`, region, sum, longest, parts);

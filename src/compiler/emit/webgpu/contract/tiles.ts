@@ -9,8 +9,9 @@ import type { Contraction, Family } from "./recognise.js";
 
 /** How a workgroup computes a block of M x N: each thread a block of `rows` x `columns`, K in steps of `depth`. */
 export interface Tile {
-  /** Rows and columns of a thread's block; multiples of 4. */
+  /** Rows of a thread's block, a multiple of 4. */
   readonly rows: number;
+  /** Columns of a thread's block: a multiple of 4, or any number where `down` is 1. */
   readonly columns: number;
   /** Threads along M and along N. */
   readonly across: number;
@@ -19,7 +20,8 @@ export interface Tile {
 
 export const threadsOf = (t: Tile): number => t.across * t.down;
 export const heightOf = (t: Tile): number => t.rows * t.across;
-export const widthOf = (t: Tile): number => t.columns * t.down;
+/** Columns of a block in memory, where they come as vectors of four. */
+export const widthOf = (t: Tile): number => 4 * Math.ceil(t.columns / 4) * t.down;
 
 /** Loops of a family: those that run outside, and those whose positions together are cut into steps of `depth`. */
 export interface Walk {
@@ -62,6 +64,11 @@ export const memoryOf = (tile: Tile, families: readonly Family[]): number =>
 
 /** Numbers that a thread sums up at once, at most: beyond, registers run out. */
 const mostSums = 96;
+/** Threads of a workgroup at most: more of them leave each too few registers. */
+const mostThreads = 256;
+
+/** Whether a tile computes all columns: those that are no vectors of four have to be all there are. */
+export const covers = (tile: Tile, c: Contraction): boolean => tile.columns % 4 === 0 || (tile.down === 1 && product(c.n) <= tile.columns);
 
 /** Whether all threads' blocks and the tile fit. */
 export const fits = (tile: Tile, families: readonly Family[], limits: WebgpuLimits): boolean => {
@@ -69,41 +76,74 @@ export const fits = (tile: Tile, families: readonly Family[], limits: WebgpuLimi
   return threadsOf(tile) <= limits.maxComputeInvocationsPerWorkgroup && sums * tile.rows * tile.columns <= mostSums && memoryOf(tile, families) <= limits.maxComputeWorkgroupStorageSize;
 };
 
-const candidates: readonly Tile[] = [4, 8].flatMap((rows) =>
-  [4, 8, 12, 16].flatMap((columns) => [1, 2, 4, 8, 16].flatMap((down) => [8, 16, 32, 64].map((across) => ({ rows, columns, across, down })))),
-);
+/** Tiles to choose from for so many columns of the result. */
+const candidates = (n: number): readonly Tile[] => {
+  const all: Tile[] = [];
+  for (const rows of [4, 8, 16])
+    for (const across of [8, 16, 32, 64, 128, 256]) {
+      // A few columns need not be filled up to vectors: one row of threads computes just those.
+      if (n <= 16) all.push({ rows, columns: n, across, down: 1 });
+      for (const columns of [4, 8, 12, 16]) for (const down of [1, 2, 4, 8, 16]) all.push({ rows, columns, across, down });
+    }
+  return all.filter((t) => threadsOf(t) >= 64 && threadsOf(t) <= mostThreads);
+};
 
-/** Threads that keep a big device busy. */
+/** Threads that keep a big device busy: two workgroups of 256 on each of 132 multiprocessors. */
 export const plenty = 65536;
+
+/** What a multiprocessor holds: registers, bytes of workgroup memory, threads, and workgroups. */
+const processor = { registers: 65536, memory: 98304, threads: 2048, groups: 16 };
 
 /** The tile that should be fastest. */
 export const chooseTile = (c: Contraction, limits: WebgpuLimits): Tile | undefined => rankTiles(c, limits)[0];
 
-/** All tiles that fit, the one that should be fastest first: by instructions of all threads, where waiting counts as well. */
-export const rankTiles = (c: Contraction, limits: WebgpuLimits): readonly Tile[] => {
-  const [m, n, batch] = [product(c.m), product(c.n), product(c.batch)];
-  const all: { tile: Tile; cost: number }[] = [];
-  for (const tile of candidates) {
-    if (threadsOf(tile) < 32 || !fits(tile, c.families, limits)) continue;
-    const [high, wide] = [heightOf(tile), widthOf(tile)];
-    const blocks = batch * Math.ceil(m / high) * Math.ceil(n / wide);
-    let each = 0;
-    for (const f of c.families) {
-      const { depth, steps, outer } = walkOf(f);
-      const products = f.sums.reduce((k, s) => k + s.products.length, 0);
-      const threads = threadsOf(tile);
-      const fma = products * tile.rows * tile.columns;
-      const fromTile = f.lefts.length * tile.rows + f.rights.length * tile.columns;
-      const loads = (f.lefts.length * high * 6) / threads + (f.rights.length * wide * 1.5) / threads;
-      const guards = (30 * f.lefts.length * Math.max(1, high / threads) + 20) / depth;
-      each += product(outer) * steps * depth * (fma + fromTile + loads + guards);
-    }
-    const threads = blocks * threadsOf(tile);
-    // Threads with many registers are few at a time, and wait more.
-    const sums = c.families.reduce((k, f) => k + f.sums.length, 0) * tile.rows * tile.columns;
-    all.push({ tile, cost: each * threads * Math.max(1, plenty / threads) ** 0.7 * (1 + Math.max(0, sums - 64) / 256) });
+/** All tiles that fit, the one that should be fastest first. */
+export const rankTiles = (c: Contraction, limits: WebgpuLimits): readonly Tile[] =>
+  candidates(product(c.n))
+    .filter((tile) => fits(tile, c.families, limits))
+    .map((tile) => ({ tile, cost: costOf(c, tile) }))
+    .sort((a, b) => a.cost - b.cost)
+    .map(({ tile }) => tile);
+
+/** Bytes a cycle that a multiprocessor gets from the second-level cache. */
+const cacheBytes = 24;
+
+/**
+ * Cost of a tile: instructions of all threads, in which waiting counts as well. A multiprocessor starts one instruction
+ * of a warp (32 threads) a cycle in each of its four quarters; all four share one port to workgroup memory, which gives
+ * 128 bytes a cycle.
+ */
+export const costOf = (c: Contraction, tile: Tile): number => {
+  const [high, wide, threads] = [heightOf(tile), widthOf(tile), threadsOf(tile)];
+  const blocks = product(c.batch) * Math.ceil(product(c.m) / high) * Math.ceil(product(c.n) / wide);
+  const [rows, columns] = [tile.rows / 4, Math.ceil(tile.columns / 4)];
+  const sums = c.families.reduce((k, f) => k + f.sums.length, 0);
+  // Lanes of a warp that lie along M read vectors next to each other; those that lie along N read the same ones.
+  const lanes = Math.min(32, tile.across);
+  const ports = { left: Math.max(2, (lanes * 16) / 128), right: 2 };
+  let each = 60 + sums * tile.rows * tile.columns * 5;
+  let quads = 0;
+  for (const f of c.families) {
+    const { depth, steps, outer } = walkOf(f);
+    const products = f.sums.reduce((k, s) => k + s.products.length, 0);
+    const [lefts, rights] = [f.lefts.length, f.rights.length];
+    const issued = 1.05 * products * tile.rows * tile.columns + lefts * rows + rights * columns + 5;
+    const memory = 4 * (lefts * rows * ports.left + rights * columns * ports.right);
+    const [leftQuads, rightQuads] = [Math.ceil((lefts * high * depth) / 4 / threads), Math.ceil((rights * wide * depth) / 4 / threads)];
+    quads = Math.max(quads, leftQuads + rightQuads);
+    // What comes from the second-level cache, of which each multiprocessor gets its share, hides behind arithmetic only in part.
+    const traffic = (4 * depth * (lefts * high + rights * wide) * 128) / (cacheBytes * threads);
+    const step = depth * Math.max(issued, memory) + leftQuads * 24 + rightQuads * 6 + 25 + traffic / 2;
+    each += product(outer) * (steps * step + leftQuads * 40);
   }
-  return all.sort((a, b) => a.cost - b.cost).map(({ tile }) => tile);
+  // Threads with many registers are few at a time; workgroups that are alone on a multiprocessor wait at each barrier.
+  const operands = Math.max(...c.families.map((f) => f.lefts.length * rows + f.rights.length * columns));
+  const registers = Math.max(32, 40 + sums * tile.rows * tile.columns + 4 * operands + 4 * quads);
+  const resident = Math.max(1, Math.min(processor.groups, Math.floor(processor.threads / threads), Math.floor(processor.registers / (registers * threads)), Math.floor(processor.memory / memoryOf(tile, c.families))));
+  const warps = (resident * threads) / 32;
+  const waiting = (1 + 1.5 / warps) * (1 + 0.25 / resident);
+  const all = blocks * threads;
+  return each * all * waiting * Math.max(1, plenty / all) ** 0.7;
 };
 
 /** Whether a tile pays: there have to be enough rows and columns to share what is loaded. */
