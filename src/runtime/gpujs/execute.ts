@@ -4,13 +4,16 @@ import { loadLibrary, type BufferResult, type Gpu, type Library, type RunKernel 
 import { checkLimits } from "./limits.js";
 import { assertMode, checkMode, openGpu, probeGpujs, type GpujsMode } from "./modes.js";
 import { pack, unpack } from "./pack.js";
-import type { GpujsPlan, GpujsStep } from "./plan.js";
+import { alongLanes, type GpujsPlan, type GpujsStep } from "./plan.js";
+import { vectorLoads, type VectorLoads } from "./vector-loads.js";
 
 export interface GpujsOptions {
   /** The best that works, when not given. */
   readonly mode?: GpujsMode | undefined;
   /** A device to share, for the mode webgpu. */
   readonly device?: GPUDevice | undefined;
+  /** Leaves the insides of gpu.js alone in its mode webasm, which takes up to twice as long. */
+  readonly stock?: boolean | undefined;
 }
 
 /** Kernels whose arrays take more than this give their memory back as soon as their result is not needed any more. */
@@ -35,6 +38,7 @@ export const createGpujs = async (plan: GpujsPlan, options: GpujsOptions = {}): 
   const library = await loadLibrary();
   const mode = options.mode ?? (await probeGpujs()).find((p) => p.works)?.mode ?? "cpu";
   await checkMode(mode, library, options.device);
+  const loads = mode === "webasm" && !options.stock ? await vectorLoads(library) : undefined;
   const gpu = await openGpu(mode, library, options.device);
   try {
     await checkLimits(plan, mode, gpu, library);
@@ -42,11 +46,12 @@ export const createGpujs = async (plan: GpujsPlan, options: GpujsOptions = {}): 
     await gpu.destroy();
     throw error;
   }
-  return new GpujsExecutable(plan, mode, gpu, library);
+  return new GpujsExecutable(plan, mode, gpu, library, loads);
 };
 
 class GpujsExecutable implements Executable {
   readonly device: string;
+  readonly note: string;
   private readonly kernels = new Map<number, RunKernel>();
   private readonly constants = new Map<number, Float32Array>();
   /** For each buffer, the last step that reads it; the number of steps when it is an output. */
@@ -59,8 +64,10 @@ class GpujsExecutable implements Executable {
     private readonly mode: GpujsMode,
     private readonly gpu: Gpu,
     private readonly library: Library,
+    private readonly loads: VectorLoads | undefined,
   ) {
     this.device = `gpujs:${mode}`;
+    this.note = loads?.reason ?? "";
     this.lastUse = plan.buffers.map(() => -1);
     plan.steps.forEach((step, k) => {
       for (const b of step.arguments.flat()) this.lastUse[b] = k;
@@ -193,7 +200,7 @@ class GpujsExecutable implements Executable {
   }
 
   private create(step: GpujsStep, k: number): RunKernel {
-    const kernel = this.gpu.createKernel(step.source, {
+    const kernel = this.gpu.createKernel(this.loads?.on ? step.source : step.source.replaceAll(alongLanes, ""), {
       output: trim(step.grid),
       asyncMode: true,
       precision: "single",

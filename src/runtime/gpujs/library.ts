@@ -3,6 +3,8 @@ export interface Library {
   readonly GPU: new (settings: { readonly mode: string; readonly canvas?: object; readonly context?: object }) => Gpu;
   readonly Input: new (value: Float32Array, size: readonly number[]) => object;
   readonly WebGL2Kernel: object;
+  /** Writes WebAssembly. */
+  readonly WebAssemblyFunctionNode?: { readonly prototype: object };
   readonly HeadlessGLKernel: { readonly isSupported: boolean };
   readonly WebGPUContext: { acquire(): Promise<{ readonly adapter: GPUAdapter; readonly device: GPUDevice }> };
 }

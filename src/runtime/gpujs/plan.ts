@@ -35,6 +35,12 @@ export interface GpujsStep {
 }
 
 /**
+ * Stands inside the brackets of a subscript of which four neighbouring threads along x get four numbers that lie side by
+ * side in memory. To gpu.js it is a comment.
+ */
+export const alongLanes = "/*lanes*/";
+
+/**
  * How a tensor lies in a buffer. The axes are nested as listed, the last one fastest. Along an axis the positions
  * `-low * block` up to `(extent - low) * block` are stored; those outside the tensor hold 0. At most one axis is
  * blocked: of its positions, the four of a block lie next to each other, inside all other axes.

@@ -1,11 +1,11 @@
 import { interval, negate, shift, type Affine, type Variable } from "../../../dsl/index.js";
-import type { Layout } from "../../../runtime/gpujs/plan.js";
 import type { Condition, Read, Reduce, Source, Value } from "../../ir.js";
 import { Block, Names } from "./block.js";
 import { Conditions } from "./conditions.js";
 import { binaryText, unaryText } from "./functions.js";
 import { integerVariable, Integers, readsData } from "./integers.js";
 import { Env, Keys } from "./keys.js";
+import { alongLanes, type Layout } from "../../../runtime/gpujs/plan.js";
 import { addressOf, storedRange } from "./layout.js";
 import { uniformText } from "./random.js";
 import { Reductions, surelyReduced, type LoopChoice, type Pending } from "./reductions.js";
@@ -35,6 +35,8 @@ export class Body {
   /** True once something was written that needs 32-bit operations on bits. */
   usesBits = false;
   block = new Block("root");
+  /** Indices that grow by one from a thread along x to the next; none where threads along x spell several. */
+  readonly lanes = new Set<Variable>();
   /** Rewrites an address where the threads spell a shorter one. */
   recombine: (address: Affine) => Affine = (a) => a;
   private readonly variables = new Map<Variable, { name: string | (() => string); readonly block: Block }>();
@@ -208,8 +210,17 @@ export class Body {
     }
     const { name, offset } = this.options.operand(v.source);
     const address = this.recombine(shift(addressOf(layout, indices), offset));
-    const element = `${name}[${this.integers.subscript(address)}]`;
+    const element = `${name}[${this.integers.subscript(address)}${this.followsLanes(address) ? alongLanes : ""}]`;
     return atom(inside.length === 0 ? element : `(${inside.join(" && ")} ? ${element} : ${this.number(v.fill!).text})`);
+  }
+
+  /** Whether an address grows by one from a lane to the next. */
+  private followsLanes(address: Affine): boolean {
+    const along = address.terms.filter((t) => {
+      for (const v of this.keys.variablesOf({ constant: 0, terms: [t], key: "" })) if (this.lanes.has(v)) return true;
+      return false;
+    });
+    return along.length === 1 && along[0]!.coefficient === 1 && along[0]!.atom.kind === "variable";
   }
 
   private select(v: Extract<Value, { kind: "select" }>, env: Env): Text {

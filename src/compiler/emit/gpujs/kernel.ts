@@ -44,6 +44,7 @@ export const tiledKernel = (stage: Stage, tile: Tile, layoutOf: (source: Source)
   return writeKernel(stage.name, grid, layoutOf, tiledLoops(stage, tile), (body) => {
     const digits = digitsOf(stage, fours, grid, body);
     const lane = digits.at(-1)!;
+    body.lanes.add(grid.threads[0]!.variable);
     const vector = divided ? digits.at(-2)! : floorDivide(lane, 4);
     const laneAt = shift(divided ? add(scale(vector, 4), lane) : lane, -laneAxis.low);
     const positions = new Array<Affine>(stage.shape.length);
@@ -62,6 +63,7 @@ const tiledPieces = (pieces: readonly TiledPiece[], tile: Tile, layout: Layout, 
     const guard = body.condition(tiledGuard(tiled, tile, layout, positions, vector), new Env());
     if (guard === false) continue;
     const write = (): { values: readonly Text[]; members: readonly (string | boolean)[] } => {
+      body.lanes.add(lanes.variable);
       body.define(lanes.variable, () => body.declare(lanes.variable.name, shift(positions[tile.lane]!, -4 * lanes.first)));
       body.define(blocks.variable, () => body.declare(blocks.variable.name, shift(positions[tile.block]!, -blocks.first)));
       piece.axes.forEach(({ variable: v, start }, axis) => {
