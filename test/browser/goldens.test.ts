@@ -18,7 +18,9 @@ const threads = (n: number) => `as asked; ${n} threads`;
 const alone = "as asked; one thread: there is no SharedArrayBuffer; a page has it when it is cross-origin isolated";
 
 const shared: readonly [name: string, order: Omit<Order, "job">, why: string][] = [
-  ["wasm", { options: { device: "wasm", threads: 2 } }, threads(2)],
+  ["wasm, one thread", { options: { device: "wasm", threads: 1 } }, "as asked; one thread, as asked"],
+  ["wasm, two threads", { options: { device: "wasm", threads: 2 } }, threads(2)],
+  ["wasm, four threads", { options: { device: "wasm", threads: 4 } }, threads(4)],
   ["wasm, in a worker, one thread more than cores", { options: { device: "wasm", threads: 3 }, inWorker: true }, threads(3)],
   ["wasm, with the network gone", { options: { device: "wasm", threads: 2 }, offline: true }, threads(2)],
   ["webgpu", { options: { device: "webgpu" } }, "as asked"],

@@ -8,6 +8,23 @@ import { call, describeGoldensOn, folder, type Report } from "./goldens-on.js";
 
 for (const device of ["reference", "wasm", "gpujs:cpu", "gpujs:webasm"]) describeGoldensOn(device);
 
+describe("the cases of the repository on wasm", () => {
+  it("pass in one, two and four threads, with the same errors to the last bit", async () => {
+    const reports = [];
+    for (const threads of [1, 2, 4]) reports.push(JSON.parse((await call(folder, "--device", "wasm", "--threads", String(threads), "--json")).out.join("\n")) as Report);
+    const how = (report: Report): ReadonlySet<string> => new Set(report.cases.filter((c) => c.devices.length > 0).flatMap((c) => c.why));
+    expect(reports.map((r) => r.failed)).toEqual([0, 0, 0]);
+    expect(reports.map((r) => [...how(r)])).toEqual([["as asked; one thread, as asked"], ["as asked; 2 threads"], ["as asked; 4 threads"]]);
+    const errors = reports.map((r) => r.cases.map((c) => [c.id, c.status, c.error]));
+    expect(errors[1]).toEqual(errors[0]);
+    expect(errors[2]).toEqual(errors[0]);
+  }, 240_000);
+
+  it("are not run in no threads", async () => {
+    for (const wrong of ["0", "1.5", "some"]) expect(await call(folder, "--threads", wrong)).toMatchObject({ code: 2, err: [`--threads ${wrong} is no number of threads`] });
+  });
+});
+
 describe("other folders", () => {
   let work: string;
   beforeAll(async () => {

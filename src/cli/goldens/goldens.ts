@@ -11,7 +11,7 @@ export interface Output {
   err(line: string): void;
 }
 
-/** The command `goldens DIR [--device D] [--json]`. Gives its exit code: 0 when nothing failed, 1 when a case failed, 2 when it was called wrongly. */
+/** The command `goldens DIR [--device D] [--threads N] [--json]`. Gives its exit code: 0 when nothing failed, 1 when a case failed, 2 when it was called wrongly. */
 export const goldens = async (args: readonly string[], { out, err }: Output): Promise<number> => {
   const command = commandFor({ out, err });
   try {
@@ -24,13 +24,15 @@ export const goldens = async (args: readonly string[], { out, err }: Output): Pr
     err(message);
     return 2;
   };
-  const { device, json = false } = command.opts<{ device: string; json?: boolean }>();
-  const [given] = command.args;
+  const { device, threads: given, json = false } = command.opts<{ device: string; threads?: string; json?: boolean }>();
+  const [target] = command.args;
   // npm runs scripts in the root of the package, whatever folder it was called in.
-  const folder = [resolve(given), resolve(process.env["INIT_CWD"] ?? ".", given)].find((path) => existsSync(path) && statSync(path).isDirectory());
-  if (folder === undefined) return wrong(`there is no folder ${given}`);
+  const folder = [resolve(target), resolve(process.env["INIT_CWD"] ?? ".", target)].find((path) => existsSync(path) && statSync(path).isDirectory());
+  if (folder === undefined) return wrong(`there is no folder ${target}`);
+  const threads = given === undefined ? undefined : Number(given);
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) return wrong(`--threads ${given} is no number of threads`);
   const ids = await caseIds(folder);
-  if (ids.length === 0) return wrong(`the folder ${given} holds no cases: nothing in it ends in .json or .safetensors`);
+  if (ids.length === 0) return wrong(`the folder ${target} holds no cases: nothing in it ends in .json or .safetensors`);
   let ran: string;
   try {
     ran = await deviceThatRuns(device);
@@ -41,7 +43,7 @@ export const goldens = async (args: readonly string[], { out, err }: Output): Pr
   if (!json) out(`${ids.length} cases on ${ran}`);
   const cases: CaseResult[] = [];
   for (const id of ids) {
-    const result = await runCase(id, () => readCase(folder, id), { device });
+    const result = await runCase(id, () => readCase(folder, id), { device, threads });
     cases.push(result);
     if (!json) out(line(result, width));
   }
@@ -56,6 +58,7 @@ const commandFor = ({ out, err }: Output): Command =>
     .description("Runs every golden case of a folder. A case that nothing here can compute is skipped with the reason, and never counts as passed.")
     .argument("<folder>", "cases: <id>.json with <id>.safetensors")
     .option("--device <device>", "where programs run", "auto")
+    .option("--threads <number>", "threads of the device wasm; as many as there are cores by default")
     .option("--json", "print { cases, passed, failed, skipped } instead of lines")
     .addHelpText("after", "\nExamples:\n  npm run goldens -- test/goldens\n  npm run goldens -- test/goldens --device reference --json")
     .exitOverride()
