@@ -1,14 +1,17 @@
 import { interval, negate, shift, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Condition, Read, Reduce, Source, Value } from "../../ir.js";
-import { Block, Names } from "./block.js";
-import { Conditions } from "./conditions.js";
+import { Block } from "../text/block.js";
+import type { Conditions } from "../text/conditions.js";
+import { conditionsOf } from "./conditions.js";
 import { binaryText, unaryText } from "./functions.js";
-import { integerVariable, Integers, readsData } from "./integers.js";
-import { Env, Keys } from "./keys.js";
+import { usesData } from "../../schedule/values.js";
+import { integerVariable, Integers } from "./integers.js";
+import { Env, Keys } from "../text/keys.js";
 import { alongLanes, type Layout } from "../../../runtime/gpujs/plan.js";
 import { addressOf, storedRange } from "./layout.js";
 import { uniformText } from "./random.js";
 import { Reductions, surelyReduced, type LoopChoice, type Pending } from "./reductions.js";
+import { Names } from "./names.js";
 import { atom, type Text } from "./text.js";
 
 /** Where a kernel finds a tensor: the argument, and how far into the argument the tensor begins. */
@@ -41,7 +44,7 @@ export class Body {
   recombine: (address: Affine) => Affine = (a) => a;
   private readonly variables = new Map<Variable, { name: string | (() => string); readonly block: Block }>();
   readonly integers: Integers = new Integers(this);
-  private readonly conditions = new Conditions(this);
+  private readonly conditions: Conditions = conditionsOf(this);
   private readonly reductions: Reductions = new Reductions(this);
   /** Reductions that are sure to be needed in the block being written. */
   pending: readonly Pending[] = [];
@@ -243,7 +246,7 @@ export class Body {
     if (this.block.find(`value ${this.keys.id(v, env)}`) !== undefined) return true;
     switch (v.kind) {
       case "index":
-        return !readsData(v.of);
+        return !usesData(v.of);
       case "unary":
         return (v.op === "neg" || v.op === "abs") && this.harmless(v.a, env);
       case "binary":
@@ -270,6 +273,6 @@ export class Body {
 
   /** The text of a condition, or its value where the ranges of the indices decide it. */
   condition(c: Condition, env: Env): string | boolean {
-    return this.conditions.test(c, env);
+    return this.conditions.text(c, env);
   }
 }

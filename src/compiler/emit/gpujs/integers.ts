@@ -1,8 +1,9 @@
-import { interval, isConstant, visitVariables, type Affine, type Atom, type Term, type Variable } from "../../../dsl/index.js";
+import { interval, isConstant, type Affine, type Atom, type Term, type Variable } from "../../../dsl/index.js";
 import { IndexicalError } from "../../../dsl/errors.js";
 import type { Value } from "../../ir.js";
-import type { Block } from "./block.js";
-import type { DataValue, Env, Keys } from "./keys.js";
+import { usesData } from "../../schedule/values.js";
+import type { Block } from "../text/block.js";
+import type { DataValue, Env, Keys } from "../text/keys.js";
 import { atom, productText, sumText, tight, type Text } from "./text.js";
 
 /** Float32 division of integers below this, whatever the GPU's rounding, lands within half a step of the quotient. */
@@ -57,7 +58,7 @@ export class Integers {
     const { host } = this;
     const groups = new Map<Block, Term[]>();
     for (const t of a.terms) {
-      const home = host.home(this.variablesOf(t.atom), !readsData(single(t.atom)));
+      const home = host.home(this.variablesOf(t.atom), !usesData(single(t.atom)));
       groups.set(home, [...(groups.get(home) ?? []), t]);
     }
     const ordered = [...groups].sort(([p], [q]) => p.depth - q.depth);
@@ -116,7 +117,7 @@ export class Integers {
   private atomText(of: Atom): string {
     const { host } = this;
     if (of.kind === "variable") return host.nameOf(of.variable);
-    const block = host.home(this.variablesOf(of), !readsData(single(of)));
+    const block = host.home(this.variablesOf(of), !usesData(single(of)));
     switch (of.kind) {
       case "floor":
         return host.within(block, () => this.quotient(of.of, of.by, of.key));
@@ -245,13 +246,6 @@ const follows = (terms: readonly Term[], block: Block): number | undefined => {
 };
 
 const literal = (n: number): Text => atom(n < 0 ? `(-${-n})` : String(n));
-
-/** True when the number behind `a` is only known from what the kernel reads. */
-export const readsData = (a: Affine): boolean => {
-  let found = false;
-  visitVariables(a, () => {}, () => void (found = true));
-  return found;
-};
 
 const single = (of: Atom): Affine => ({ constant: 0, terms: [{ coefficient: 1, atom: of }], key: of.key });
 

@@ -3,7 +3,7 @@ import type { GpujsStep, Layout } from "../../../runtime/gpujs/plan.js";
 import type { Condition, Piece, Reduce, Source, Stage } from "../../ir.js";
 import { Body } from "./body.js";
 import { gridOf, type Grid } from "./grid.js";
-import { Env } from "./keys.js";
+import { Env } from "../text/keys.js";
 import type { LoopChoice } from "./reductions.js";
 import type { Tile } from "./form.js";
 import { tiledGuard, tiledLoops, tiledMember, tilePiece, type TiledPiece } from "./tile.js";

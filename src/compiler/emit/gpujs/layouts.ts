@@ -2,7 +2,7 @@ import { extentOf, interval, type Affine } from "../../../dsl/index.js";
 import type { Layout } from "../../../runtime/gpujs/plan.js";
 import type { Program, Read, Source, Stage } from "../../ir.js";
 import { chooseTile, type Effort, type Tile } from "./form.js";
-import { Keys } from "./keys.js";
+import { Keys } from "../text/keys.js";
 import { layOut, noMargins, rowMajor, widest, type Arrangement, type Margins } from "./layout.js";
 import { readsOf } from "./reads.js";
 import { operandArrangement, tiledArrangement, tiledLoops, tilePiece } from "./tile.js";

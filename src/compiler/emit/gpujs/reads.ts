@@ -1,6 +1,6 @@
 import { extentOf } from "../../../dsl/index.js";
 import type { Condition, Piece, Read, Reduce, Value } from "../../ir.js";
-import type { DataValue } from "./keys.js";
+import type { DataValue } from "../text/keys.js";
 
 /** A read of a piece, the reductions around it from the outside in, and how often they repeat it. */
 export interface FoundRead {

@@ -1,9 +1,9 @@
 import { add, extentOf, indexOf, integer, scale, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import { IndexicalError } from "../../../dsl/errors.js";
 import type { Condition, Reduce, ReduceOp, Value } from "../../ir.js";
-import { Block } from "./block.js";
+import { Block } from "../text/block.js";
 import type { Body } from "./body.js";
-import type { Env } from "./keys.js";
+import type { Env } from "../text/keys.js";
 import { atom, sumText, tight, type Text } from "./text.js";
 
 /** A reduction, and what its indices mean where it is needed. */

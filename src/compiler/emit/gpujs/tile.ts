@@ -2,7 +2,7 @@ import { bareVariable, extentOf, indexOf, integer, scale, shift, subtract, varia
 import type { Layout } from "../../../runtime/gpujs/plan.js";
 import type { Condition, Piece, Read, Reduce, Stage } from "../../ir.js";
 import { mentions, slidingLoops, type Tile } from "./form.js";
-import { Env } from "./keys.js";
+import { Env } from "../text/keys.js";
 import type { Arrangement } from "./layout.js";
 import { readsOf } from "./reads.js";
 import type { LoopChoice } from "./reductions.js";

@@ -1,7 +1,8 @@
 import { IndexicalError, interval, isConstant, type Affine, type Atom, type Term, type Variable } from "../../../dsl/index.js";
 import type { Value } from "../../ir.js";
-import type { Block } from "../gpujs/block.js";
-import type { DataValue, Env, Keys } from "../gpujs/keys.js";
+import { usesData } from "../../schedule/values.js";
+import type { Block } from "../text/block.js";
+import type { DataValue, Env, Keys } from "../text/keys.js";
 import type { Library } from "./library.js";
 
 /** Ends that a data-dependent index may not cross, where it names none itself: float32 numbers with room for a sum. */
@@ -41,7 +42,7 @@ export class Integers {
     const { host } = this;
     const groups = new Map<Block, Term[]>();
     for (const t of a.terms) {
-      const home = host.home(host.keys.variablesOf(single(t)), !dependsOnData(t.atom));
+      const home = host.home(host.keys.variablesOf(single(t)), !usesData(single(t)));
       groups.set(home, [...(groups.get(home) ?? []), t]);
     }
     let base = "";
@@ -86,7 +87,7 @@ export class Integers {
   private atomText(of: Atom): string {
     const { host } = this;
     if (of.kind === "variable") return host.nameOf(of.variable);
-    const home = host.home(host.keys.variablesOf(single({ coefficient: 1, atom: of })), !dependsOnData(of));
+    const home = host.home(host.keys.variablesOf(single({ coefficient: 1, atom: of })), !usesData(single({ coefficient: 1, atom: of })));
     switch (of.kind) {
       case "floor":
         return this.memo(home, of.key, "q", () => this.quotient(of.of, of.by));
@@ -122,7 +123,7 @@ export class Integers {
         return Number.isInteger(value.value) ? fits(literal(value.value), value.value, value.value) : undefined;
       case "index": {
         const a = this.host.keys.apply(value.of, env);
-        if (dependsOnDataAnywhere(a)) return undefined;
+        if (usesData(a)) return undefined;
         const { low, high } = interval(a);
         return low >= -(2 ** 31) && high < 2 ** 31 ? { text: `(${this.text(a)})`, low, high } : undefined;
       }
@@ -164,24 +165,9 @@ const literal = (n: number): string => (n === -(2 ** 31) ? "(-2147483647 - 1)" :
 
 const single = (t: Term): Affine => ({ constant: 0, terms: [t], key: t.atom.key });
 
-const dependsOnData = (of: Atom): boolean => {
-  switch (of.kind) {
-    case "variable":
-      return false;
-    case "data":
-      return true;
-    case "floor":
-      return dependsOnDataAnywhere(of.of);
-    default:
-      return of.of.some(dependsOnDataAnywhere);
-  }
-};
-
-export const dependsOnDataAnywhere = (a: Affine): boolean => a.terms.some((t) => dependsOnData(t.atom));
-
 const checkRange = (a: Affine): void => {
   if (isConstant(a) && Number.isSafeInteger(a.constant) && Math.abs(a.constant) < 2 ** 31) return;
-  if (dependsOnDataAnywhere(a)) return;
+  if (usesData(a)) return;
   const { low, high } = interval(a);
   if (low < -(2 ** 31) || high >= 2 ** 31)
     throw new IndexicalError("device-index-range", `an index expression takes values from ${low} to ${high}; WebGPU counts with 32-bit integers`, {

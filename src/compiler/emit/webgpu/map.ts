@@ -1,6 +1,6 @@
 import { add, extentOf, indexOf, integer, scale, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import { IndexicalError } from "../../../dsl/errors.js";
-import { Env } from "../gpujs/keys.js";
+import { Env } from "../text/keys.js";
 import { product, type Region } from "./region.js";
 import type { Section, Shader } from "./shader.js";
 

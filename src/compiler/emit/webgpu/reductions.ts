@@ -1,8 +1,8 @@
 import { add, extentOf, indexOf, integer, scale, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Reduce, Value } from "../../ir.js";
 import { identityOf } from "../../values.js";
-import type { Block } from "../gpujs/block.js";
-import type { Env } from "../gpujs/keys.js";
+import type { Block } from "../text/block.js";
+import type { Env } from "../text/keys.js";
 import { digitsOf, product } from "./region.js";
 import type { Writer } from "./writer.js";
 

@@ -1,5 +1,5 @@
 import { extentOf, type Variable } from "../../../dsl/index.js";
-import { Block } from "../gpujs/block.js";
+import { Block } from "../text/block.js";
 import { numberText } from "./functions.js";
 import type { Library } from "./library.js";
 

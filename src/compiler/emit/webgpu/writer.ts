@@ -1,9 +1,11 @@
 import { interval, isConstant, negate, shift, type Affine } from "../../../dsl/index.js";
 import type { Condition, Read, Source, Value } from "../../ir.js";
 import { offsetOf, rowMajor } from "../../schedule/layout.js";
-import { Keys, type Env } from "../gpujs/keys.js";
+import { usesData } from "../../schedule/values.js";
+import { Conditions, type Test } from "../text/conditions.js";
+import { Keys, type Env } from "../text/keys.js";
 import { binaryText, tight, unaryText } from "./functions.js";
-import { dependsOnDataAnywhere, Integers } from "./integers.js";
+import { Integers } from "./integers.js";
 import type { Library } from "./library.js";
 import { Reductions } from "./reductions.js";
 import { Statements } from "./statements.js";
@@ -21,6 +23,7 @@ export class Writer extends Statements {
   /** Rewrites an address where the number of the thread spells a shorter one. */
   recombine: (address: Affine) => Affine = (a) => a;
   private readonly integers: Integers = new Integers(this);
+  private readonly conditions = new Conditions(this);
 
   constructor(
     library: Library,
@@ -129,14 +132,14 @@ export class Writer extends Statements {
     if (v.kind === "constant" || this.block.find(this.keyOf(v, env)) !== undefined) return true;
     switch (v.kind) {
       case "index":
-        return !dependsOnDataAnywhere(v.of);
+        return !usesData(v.of);
       case "unary":
       case "stop":
         return this.harmless(v.a, env);
       case "binary":
         return this.harmless(v.a, env) && this.harmless(v.b, env);
       case "read":
-        return !v.indices.some(dependsOnDataAnywhere) && (v.fill !== undefined || proved(v, v.indices.map((a) => this.keys.apply(a, env))));
+        return !v.indices.some(usesData) && (v.fill !== undefined || proved(v, v.indices.map((a) => this.keys.apply(a, env))));
       default:
         return false;
     }
@@ -150,8 +153,8 @@ export class Writer extends Statements {
   }
 
   /** `a` compared with 0, as a name that is made as far out as it can be. */
-  private comparison(a: Affine, op: ">=" | "==" | "!="): string {
-    const home = this.home(this.keys.variablesOf(a), !dependsOnDataAnywhere(a));
+  comparison(a: Affine, op: ">=" | "==" | "!="): string {
+    const home = this.home(this.keys.variablesOf(a), !usesData(a));
     return this.within(home, () => {
       const key = `${op} ${a.key}`;
       const known = this.block.find(key);
@@ -179,54 +182,26 @@ export class Writer extends Statements {
 
   /** The text of a condition, or its value where the ranges of the indices decide it. */
   condition(c: Condition, env: Env): string | boolean {
-    switch (c.kind) {
-      case "true":
-      case "false":
-        return c.kind === "true";
-      case "atLeast":
-      case "equal":
-      case "unequal": {
-        const of = this.keys.apply(c.of, env);
-        const { low, high } = interval(of);
-        if (c.kind === "atLeast") return low >= 0 ? true : high < 0 ? false : this.fact(of);
-        if (isConstant(of)) return (of.constant === 0) === (c.kind === "equal");
-        if (low > 0 || high < 0) return c.kind === "unequal";
-        return this.comparison(of, c.kind === "equal" ? "==" : "!=");
-      }
-      case "test": {
-        const op = { lt: "<", le: "<=", gt: ">", ge: ">=", eq: "==", ne: "!=" }[c.op];
-        const [x, y] = [this.integers.exact(c.a, env), this.integers.exact(c.b, env)];
-        if (x && y) return this.named(`${x.text} ${op} ${y.text}`, "c");
-        const [a, b] = [this.value(c.a, env), this.value(c.b, env)];
-        // Devices may call NaN equal and unequal at once; not being equal is sure.
-        return this.named(c.op === "ne" ? `!(${tight(a)} == ${tight(b)})` : `${tight(a)} ${op} ${tight(b)}`, "c");
-      }
-      case "and":
-      case "or":
-        return this.connective(c.kind, c.all, env);
-    }
+    return this.conditions.text(c, env);
   }
 
-  /** Later parts may only be looked at where the earlier ones allow it, which matters where they read. */
-  private connective(kind: "and" | "or", all: readonly Condition[], env: Env): string | boolean {
-    const stop = kind === "or";
-    const parts: string[] = [];
-    for (let k = 0; k < all.length; k++) {
-      const c = all[k]!;
-      if (parts.length > 0 && readsData(c)) return this.guarded(kind, parts, all.slice(k), env);
-      const test = this.condition(c, env);
-      if (test === stop) return stop;
-      if (typeof test === "string") parts.push(test);
-    }
-    if (parts.length === 0) return !stop;
+  test(c: Test, env: Env): string {
+    const op = { lt: "<", le: "<=", gt: ">", ge: ">=", eq: "==", ne: "!=" }[c.op];
+    const [x, y] = [this.integers.exact(c.a, env), this.integers.exact(c.b, env)];
+    if (x && y) return this.named(`${x.text} ${op} ${y.text}`, "c");
+    const [a, b] = [this.value(c.a, env), this.value(c.b, env)];
+    // Devices may call NaN equal and unequal at once; not being equal is sure.
+    return this.named(c.op === "ne" ? `!(${tight(a)} == ${tight(b)})` : `${tight(a)} ${op} ${tight(b)}`, "c");
+  }
+
+  joined(kind: "and" | "or", parts: readonly string[]): string {
     return kind === "and" ? this.all(parts) : this.named(parts.join(" || "), "c");
   }
 
-  private guarded(kind: "and" | "or", parts: readonly string[], rest: readonly Condition[], env: Env): string {
+  guarded(kind: "and" | "or", first: string, later: () => string | boolean): string {
     const holds = this.fresh("c");
-    const first = parts.join(kind === "and" ? " && " : " || ");
     this.line(`var ${holds} = ${kind === "or"};`);
-    this.branch(kind === "and" ? first : `!(${first})`, () => this.line(`${holds} = ${this.connective(kind, rest, env)};`));
+    this.branch(kind === "and" ? first : `!(${first})`, () => this.line(`${holds} = ${later()};`));
     return holds;
   }
 
@@ -250,9 +225,3 @@ const proved = (v: Read, indices: readonly Affine[]): boolean =>
     const { low, high } = interval(a);
     return low >= 0 && high < v.source.shape[axis]!;
   });
-
-const readsData = (c: Condition): boolean => {
-  if (c.kind === "and" || c.kind === "or") return c.all.some(readsData);
-  if (c.kind === "atLeast" || c.kind === "equal" || c.kind === "unequal") return dependsOnDataAnywhere(c.of);
-  return c.kind === "test";
-};

@@ -6,9 +6,14 @@ import { digitsOf, product } from "../region.js";
 import type { Contraction } from "./recognise.js";
 import type { Walk } from "./tiles.js";
 
+/** Bytes that a copy may take without more ado; beyond, it has to be small beside what it is multiplied with. */
+const cheap = 2 ** 26;
+
 /** Whether an operand is read so often that it pays to lay it out for the tiles beforehand, in at most so many bytes. */
-export const packs = (c: Contraction, walk: Walk, wide: number, mostBytes: number): boolean =>
-  product(c.m) >= 256 && 4 * sizeOfPacked(c, walk, wide) <= Math.min(mostBytes, 2 ** 28);
+export const packs = (c: Contraction, walk: Walk, wide: number, mostBytes: number): boolean => {
+  const bytes = 4 * sizeOfPacked(c, walk, wide);
+  return product(c.m) >= 256 && bytes <= Math.min(mostBytes, 2 ** 28) && (bytes <= cheap || product(c.m) >= 32 * product(c.n));
+};
 
 const sizeOfPacked = (c: Contraction, { outer, depth, steps }: Walk, wide: number): number =>
   product(c.batch) * product(outer) * depth * steps * Math.ceil(product(c.n) / wide) * wide;

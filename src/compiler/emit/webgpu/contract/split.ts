@@ -3,16 +3,9 @@ import { and, atLeast } from "../../../conditions.js";
 import type { Reduce, Stage, Value } from "../../../ir.js";
 import { substitution } from "../../../schedule/values.js";
 import { mapParts, read, reduce } from "../../../values.js";
-import { product, type Region } from "../region.js";
+import type { Region } from "../region.js";
 import type { Contraction } from "./recognise.js";
-import { heightOf, plenty, threadsOf, walkOf, widthOf, type Tile } from "./tiles.js";
-
-/** Elements of partial sums at most. */
-const mostPartial = 2 ** 25;
-/** Steps that a workgroup should go at least. */
-const leastSteps = 16;
-/** Parts at most: a second kernel adds them up one after the other. */
-const mostParts = 256;
+import { partsOf, walkOf, type Tile } from "./tiles.js";
 
 /** Partial sums as tensors of their own, and the region with sums of those. */
 export interface Split {
@@ -25,11 +18,8 @@ export interface Split {
  * more workgroups: each part becomes an index of a tensor of partial sums. Undefined where that does not pay.
  */
 export const splitSums = (c: Contraction, tile: Tile): Split | undefined => {
-  const threads = threadsOf(tile) * product(c.batch) * Math.ceil(product(c.m) / heightOf(tile)) * Math.ceil(product(c.n) / widthOf(tile));
-  const steps = Math.min(...c.families.map((f) => product(walkOf(f).outer) * walkOf(f).steps));
-  const elements = product(c.region.loops);
-  const wanted = Math.min(mostParts, Math.floor(steps / leastSteps), Math.ceil(plenty / threads), Math.floor(mostPartial / elements));
-  if (threads > plenty / 2 || wanted < 2) return undefined;
+  const wanted = partsOf(c, tile);
+  if (wanted < 2) return undefined;
   const partial: Stage[] = [];
   const images = new Map<Value, Value>();
   const { region } = c;
@@ -39,7 +29,7 @@ export const splitSums = (c: Contraction, tile: Tile): Split | undefined => {
     const size = (v: Variable): number => Math.min(wanted, extentOf(v)) / (inner.includes(v) ? 2 : 1);
     const longest = [...family.loops].sort((a, b) => size(b) - size(a))[0]!;
     for (const { reduce: sum } of family.sums) {
-      const parts = partsOf(longest, wanted);
+      const parts = evenParts(longest, wanted);
       const stage = partialStage(`${region.stage.name}.sum${partial.length}`, region, sum, longest, parts);
       partial.push(stage);
       const s = variable("part", stage.shape[0]);
@@ -51,7 +41,7 @@ export const splitSums = (c: Contraction, tile: Tile): Split | undefined => {
 };
 
 /** A number of parts near the one wanted, even ones if there are any. */
-const partsOf = (v: Variable, wanted: number): number => {
+const evenParts = (v: Variable, wanted: number): number => {
   const most = Math.min(wanted, extentOf(v));
   for (let parts = most; parts > most / 2; parts--) if (extentOf(v) % parts === 0) return parts;
   return most;

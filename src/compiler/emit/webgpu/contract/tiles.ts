@@ -36,8 +36,9 @@ export interface Walk {
 const deepest = 12;
 
 /**
- * The loops of a family in the order in which a tile walks through them. The inner one should be long, and no guard
- * of a left operand should depend on it: then guards are looked at once a step.
+ * The loops of a family in the order in which a tile walks through them. The inner one should be long, no guard of a
+ * left operand should depend on it (then guards are looked at once a step), and it should go from neighbour to
+ * neighbour in memory.
  */
 export const walkOf = (family: Family): Walk => {
   const loops = family.loops.filter((v) => extentOf(v) > 1);
@@ -45,7 +46,8 @@ export const walkOf = (family: Family): Walk => {
     family.lefts.some((left) =>
       reads(left).some((r) => r.fill !== undefined && r.indices.some((a, d) => variablesOf(a).has(v) && (interval(a).low < 0 || interval(a).high >= r.source.shape[d]!))),
     );
-  const long = loops.filter((v) => extentOf(v) >= 5).sort((a, b) => Number(guarded(a)) - Number(guarded(b)) || extentOf(b) - extentOf(a));
+  const near = (v: Variable): boolean => extentOf(v) >= 8 && [...family.lefts, ...family.rights].some((operand) => Math.abs(strideIn(operand, v)) === 1);
+  const long = loops.filter((v) => extentOf(v) >= 5).sort((a, b) => Number(guarded(a)) - Number(guarded(b)) || Number(near(b)) - Number(near(a)) || extentOf(b) - extentOf(a));
   const inner = long.length > 0 ? [long[0]!] : [];
   for (let k = loops.length - 1; k >= 0 && product(inner) < 5; k--) inner.unshift(loops[k]!);
   const extent = product(inner);
@@ -91,6 +93,26 @@ const candidates = (n: number): readonly Tile[] => {
 /** Threads that keep a big device busy: two workgroups of 256 on each of 132 multiprocessors. */
 export const plenty = 65536;
 
+/** Steps that a workgroup should go at least. */
+const leastSteps = 16;
+/** Parts at most: a second kernel adds them up one after the other. */
+const mostParts = 256;
+/** Elements of partial sums at most. */
+const mostPartial = 2 ** 25;
+
+/**
+ * Into how many parts the way to each result is cut, 1 for none: where there are too few blocks to keep a big device
+ * busy and the way is long. Several times what it holds at once, so that the last turn is a small part.
+ */
+export const partsOf = (c: Contraction, tile: Tile): number => {
+  const threads = blocksOf(c, tile) * threadsOf(tile);
+  const steps = Math.min(...c.families.map((f) => product(walkOf(f).outer) * walkOf(f).steps));
+  const parts = Math.min(mostParts, Math.floor(steps / leastSteps), Math.ceil((4 * plenty) / threads), Math.floor(mostPartial / product(c.region.loops)));
+  return threads > plenty / 2 || parts < 2 ? 1 : parts;
+};
+
+const blocksOf = (c: Contraction, tile: Tile): number => product(c.batch) * Math.ceil(product(c.m) / heightOf(tile)) * Math.ceil(product(c.n) / widthOf(tile));
+
 /** What a multiprocessor holds: registers, bytes of workgroup memory, threads, and workgroups. */
 const processor = { registers: 65536, memory: 98304, threads: 2048, groups: 16 };
 
@@ -115,7 +137,6 @@ const cacheBytes = 24;
  */
 export const costOf = (c: Contraction, tile: Tile): number => {
   const [high, wide, threads] = [heightOf(tile), widthOf(tile), threadsOf(tile)];
-  const blocks = product(c.batch) * Math.ceil(product(c.m) / high) * Math.ceil(product(c.n) / wide);
   const [rows, columns] = [tile.rows / 4, Math.ceil(tile.columns / 4)];
   const sums = c.families.reduce((k, f) => k + f.sums.length, 0);
   // Lanes of a warp that lie along M read vectors next to each other; those that lie along N read the same ones.
@@ -142,8 +163,9 @@ export const costOf = (c: Contraction, tile: Tile): number => {
   const resident = Math.max(1, Math.min(processor.groups, Math.floor(processor.threads / threads), Math.floor(processor.registers / (registers * threads)), Math.floor(processor.memory / memoryOf(tile, c.families))));
   const warps = (resident * threads) / 32;
   const waiting = (1 + 1.5 / warps) * (1 + 0.25 / resident);
-  const all = blocks * threads;
-  return each * all * waiting * Math.max(1, plenty / all) ** 0.7;
+  const [all, parts] = [blocksOf(c, tile) * threads, partsOf(c, tile)];
+  const adding = parts > 1 ? 8 * parts * product(c.region.loops) : 0;
+  return each * all * waiting * Math.max(1, plenty / (all * parts)) ** 0.7 + adding;
 };
 
 /** Whether a tile pays: there have to be enough rows and columns to share what is loaded. */

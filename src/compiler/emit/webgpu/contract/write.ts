@@ -2,7 +2,7 @@ import { add, extentOf, floorDivide, indexOf, integer, minimum, negate, remainde
 import { atLeast } from "../../../conditions.js";
 import type { Source, Value } from "../../../ir.js";
 import { mapParts, read } from "../../../values.js";
-import { Env } from "../../gpujs/keys.js";
+import { Env } from "../../text/keys.js";
 import { digits } from "../map.js";
 import { digitsOf, positionOf, product } from "../region.js";
 import type { Section, Shader } from "../shader.js";
