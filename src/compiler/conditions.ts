@@ -150,24 +150,37 @@ export const conditionKey = (c: Condition): string => {
   return k;
 };
 
-/** Maps the affine expressions of a condition, and the values of its tests. */
+/** The images of a list; the list itself when each is its own image. */
+export const mapped = <T>(all: readonly T[], of: (each: T) => T): readonly T[] => {
+  let images: T[] | undefined;
+  for (let k = 0; k < all.length; k++) {
+    const image = of(all[k]!);
+    if (image !== all[k]) images ??= all.slice(0, k);
+    images?.push(image);
+  }
+  return images ?? all;
+};
+
+/** Maps the affine expressions of a condition, and the values of its tests; the same condition when none of them is another. */
 export const mapCondition = (c: Condition, affine: (a: Affine) => Affine, value: (v: Value) => Value): Condition => {
   switch (c.kind) {
     case "true":
     case "false":
       return c;
     case "atLeast":
-      return atLeast(affine(c.of));
     case "equal":
-      return equal(affine(c.of));
-    case "unequal":
-      return unequal(affine(c.of));
-    case "test":
-      return test(c.op, value(c.a), value(c.b));
-    case "and":
-      return and(...c.all.map((d) => mapCondition(d, affine, value)));
-    case "or":
-      return or(...c.all.map((d) => mapCondition(d, affine, value)));
+    case "unequal": {
+      const of = affine(c.of);
+      return of === c.of ? c : { atLeast, equal, unequal }[c.kind](of);
+    }
+    case "test": {
+      const [a, b] = [value(c.a), value(c.b)];
+      return a === c.a && b === c.b ? c : test(c.op, a, b);
+    }
+    default: {
+      const all = mapped(c.all, (d) => mapCondition(d, affine, value));
+      return all === c.all ? c : join(c.kind, all);
+    }
   }
 };
 

@@ -1,5 +1,5 @@
 import { floatFunction, indexOf, integer, isConstant, modulo, substitute, variable, visitVariables, type Affine, type Atom, type Variable } from "../dsl/index.js";
-import { always, conditionKey, mapCondition, never, setValueKey, visitCondition } from "./conditions.js";
+import { always, conditionKey, mapCondition, mapped, never, setValueKey, visitCondition } from "./conditions.js";
 import type { BinaryOp, Comparison, Condition, Read, Reduce, ReduceOp, Source, UnaryOp, Value } from "./ir.js";
 
 /** Constructors of values. Each applies the identities that need no context; 0 * x is 0, as a guard's zero must be. */
@@ -123,28 +123,44 @@ export const visitValues = (v: Value, visit: (v: Value) => void, seen: Set<Value
   visitParts(v, (w) => visitValues(w, visit, seen), inside);
 };
 
-/** Rebuilds a value from mapped parts, through the constructors. */
+/** Rebuilds a value from mapped parts, through the constructors; the same value when no part is another. */
 export const mapParts = (v: Value, value: (v: Value) => Value, affine: (a: Affine) => Affine): Value => {
   const condition = (c: Condition): Condition => mapCondition(c, affine, value);
   switch (v.kind) {
     case "constant":
       return v;
-    case "index":
-      return index(affine(v.of));
-    case "unary":
-      return unary(v.op, value(v.a));
-    case "stop":
-      return { kind: "stop", a: value(v.a) };
-    case "binary":
-      return binary(v.op, value(v.a), value(v.b));
-    case "select":
-      return select(condition(v.condition), value(v.then), value(v.otherwise));
-    case "read":
-      return read(v.source, v.indices.map(affine), v.fill, v.span);
-    case "reduce":
-      return reduce(v.op, v.loops, condition(v.where), value(v.body), v.span);
-    case "uniform":
-      return { kind: "uniform", of: v.of.map(value) };
+    case "index": {
+      const of = affine(v.of);
+      return of === v.of ? v : index(of);
+    }
+    case "unary": {
+      const a = value(v.a);
+      return a === v.a ? v : unary(v.op, a);
+    }
+    case "stop": {
+      const a = value(v.a);
+      return a === v.a ? v : { kind: "stop", a };
+    }
+    case "binary": {
+      const [a, b] = [value(v.a), value(v.b)];
+      return a === v.a && b === v.b ? v : binary(v.op, a, b);
+    }
+    case "select": {
+      const [c, then, otherwise] = [condition(v.condition), value(v.then), value(v.otherwise)];
+      return c === v.condition && then === v.then && otherwise === v.otherwise ? v : select(c, then, otherwise);
+    }
+    case "read": {
+      const indices = mapped(v.indices, affine);
+      return indices === v.indices ? v : read(v.source, indices, v.fill, v.span);
+    }
+    case "reduce": {
+      const [where, body] = [condition(v.where), value(v.body)];
+      return where === v.where && body === v.body ? v : reduce(v.op, v.loops, where, body, v.span);
+    }
+    case "uniform": {
+      const of = mapped(v.of, value);
+      return of === v.of ? v : { kind: "uniform", of };
+    }
   }
 };
 

@@ -38,11 +38,26 @@ export const gcd = (a: number, b: number): number => {
 /** Mathematical remainder: `0 <= modulo(a, k) < k` for k > 0. */
 export const modulo = (a: number, k: number): number => a - k * Math.floor(a / k);
 
-const make = (constant: number, terms: readonly Term[]): Affine => ({
-  constant: constant + 0,
-  terms,
-  key: terms.map((t) => `${t.coefficient}*${t.atom.key}`).concat(String(constant + 0)).join("+"),
-});
+/** Most expressions are steps on the way to another: the key is made when it is asked for. */
+class Normal implements Affine {
+  #key: string | undefined;
+
+  constructor(
+    readonly constant: number,
+    readonly terms: readonly Term[],
+  ) {}
+
+  get key(): string {
+    if (this.#key === undefined) {
+      let key = "";
+      for (const t of this.terms) key += `${t.coefficient}*${t.atom.key}+`;
+      this.#key = key + String(this.constant);
+    }
+    return this.#key;
+  }
+}
+
+const make = (constant: number, terms: readonly Term[]): Affine => new Normal(constant + 0, terms);
 
 export const integer = (value: number): Affine => make(value, []);
 export const zero = integer(0);
@@ -50,7 +65,13 @@ export const one = integer(1);
 
 const atomAffine = (atom: Atom): Affine => make(0, [{ coefficient: 1, atom }]);
 
-export const indexOf = (v: Variable): Affine => atomAffine({ kind: "variable", key: `v${String(v.id).padStart(7, "0")}`, variable: v });
+const indices = new WeakMap<Variable, Affine>();
+
+export const indexOf = (v: Variable): Affine => {
+  let index = indices.get(v);
+  if (!index) indices.set(v, (index = atomAffine({ kind: "variable", key: `v${String(v.id).padStart(7, "0")}`, variable: v })));
+  return index;
+};
 
 /** Where integers made from data end, either way: beyond any extent, and small enough that sums of a few stay exact. */
 export const farthest = 2 ** 50;

@@ -1,7 +1,8 @@
 import { extentOf, type Variable } from "../../dsl/index.js";
 import type { Program, Source } from "../ir.js";
 import { touched, type Region } from "./analysis.js";
-import { best, orderLoops, type Choice, type Order, type Orders, type Pick } from "./cost.js";
+import { best, bestAlong, type Choice, type Pick } from "./cost.js";
+import { orderLoops, type Order, type Orders } from "./orders.js";
 
 const naturals = new WeakMap<Source, Order>();
 
@@ -26,6 +27,8 @@ export interface ScheduleOptions {
   readonly settled?: ((region: Region, orders: Orders) => void) | undefined;
   /** How a source is stored; undefined leaves it to the cost model. */
   readonly order?: ((source: Source) => Order | undefined) | undefined;
+  /** Bytes that a tile may read for its sum and find again in a cache near the core; 256 KiB without it. */
+  readonly near?: number | undefined;
   /** Byte offset at which the arena starts; 0 without it. */
   readonly start?: number | undefined;
   /** Bytes that stay unused after each buffer, where tests put numbers that nobody may read. */
@@ -120,7 +123,7 @@ const favourite = (region: Region, fixed: ReadonlyMap<Source, Order>): { order: 
   for (const lane of region.axes) {
     if (extentOf(lane) < 2) continue;
     const order = wishFor(region, lane, fixed);
-    let { cycles } = best(region, (s) => order.get(s) ?? natural(s));
+    let { cycles } = bestAlong(region, (s) => order.get(s) ?? natural(s), [lane]);
     for (const [s, o] of order) if (s.kind === "input") cycles += conversion(s, o);
     if (cycles < winner.cycles) winner = { order, cycles };
   }

@@ -36,7 +36,8 @@ export const flattenReads = (body: Value, layoutOf: (s: Source) => Layout, view:
       return { ...v, where, body: go(v.body, known) };
     }
     const w = mapParts(v, (p) => go(p, facts), (a) => a);
-    return w.kind === "read" && certain(w, layoutOf(w.source), facts) ? read(view(w.source), [offsetOf(layoutOf(w.source), w.indices)], undefined, w.span) : w;
+    // Not what another value has become: that is flat already.
+    return v.kind === "read" && w.kind === "read" && certain(w, layoutOf(w.source), facts) ? read(view(w.source), [offsetOf(layoutOf(w.source), w.indices)], undefined, w.span) : w;
   };
   return go(body, new Set());
 };

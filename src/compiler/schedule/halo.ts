@@ -1,7 +1,8 @@
 import { interval, type Variable } from "../../dsl/index.js";
 import type { Source } from "../ir.js";
 import type { Region } from "./analysis.js";
-import { loopOrders, type Choice, type Orders } from "./cost.js";
+import type { Choice } from "./cost.js";
+import { loopOrders, type Orders } from "./orders.js";
 import type { Halo } from "./kernel.js";
 
 /**

@@ -5,14 +5,16 @@ import { analyse, type Region } from "./analysis.js";
 import { aligned, place, type Span } from "./arena.js";
 import { choose, natural, sameOrder, type ScheduleOptions } from "./choose.js";
 import { convert } from "./convert.js";
-import { best, orderLoops, type Order, type Orders } from "./cost.js";
+import { best } from "./cost.js";
 import { dropSingles, flattenReads, mergeOutputs, mergeReductions, withLoops } from "./flatten.js";
 import { explicitGuards } from "./guards.js";
 import { halosOf } from "./halo.js";
 import type { Buffer, Groups, Kernel, Layout, Schedule, Step } from "./kernel.js";
 import { dense, noHalo, offsetOf } from "./layout.js";
 import { materialise } from "./operands.js";
+import { orderLoops, type Order, type Orders } from "./orders.js";
 import { shareOut } from "./share.js";
+import { partsOf } from "./parts.js";
 import { reads, reduces } from "./values.js";
 
 /** Chooses kernels, layouts and places in the arena for a program that has been through the passes. */
@@ -116,15 +118,18 @@ class Planner {
     const reducing = reduces(flat.body).length > 0;
     const loops = flat.loops.filter((v) => v !== lane && v !== row).concat(reducing ? [lane, row].filter(defined) : [row, lane].filter(defined));
     const grid = gridOf(loops, cycles);
+    const turned = tile && lane && { lane, vectors: tile.vectors, row, rows: tile.rows };
+    const parts = partsOf(flat.body, loops.slice(grid), turned, this.options.near);
     return {
       name,
       kind: contraction ? "contract" : reducing ? "reduce" : "map",
       target: stage,
       loops,
       grid,
+      parts,
       store: flat.store,
-      body: flat.body,
-      tile: tile && lane ? { lane, vectors: tile.vectors, row, rows: tile.rows } : undefined,
+      body: parts.length > 0 && flat.body.kind === "reduce" ? { ...flat.body, loops: flat.body.loops.slice(parts.length) } : flat.body,
+      tile: turned,
       groups: contraction,
       work: cycles / Math.max(1, loops.slice(0, grid).reduce((n, v) => n * extentOf(v), 1)),
     };
@@ -156,7 +161,7 @@ class Planner {
         const elements = sides.reduce((n, s) => n * s.extent, 1);
         const grid = gridOf(flat.loops, elements);
         return [{
-          name: `${stage.name}.halo`, kind: "map", target: stage, loops: flat.loops, grid, store: flat.store, body: flat.body, groups: undefined,
+          name: `${stage.name}.halo`, kind: "map", target: stage, loops: flat.loops, grid, parts: [], store: flat.store, body: flat.body, groups: undefined,
           tile: vectors ? { lane, vectors: 1, row: undefined, rows: 1 } : undefined,
           work: elements / Math.max(1, flat.loops.slice(0, grid).reduce((n, v) => n * extentOf(v), 1)),
         }];
