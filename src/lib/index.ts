@@ -7,6 +7,7 @@ export * from "./formats/index.js";
 export * from "./image/index.js";
 export * from "./layers/index.js";
 export * from "./networks/index.js";
+export * from "./onnx/index.js";
 export * from "./detection/index.js";
 export * from "./generators/index.js";
 export * from "./losses/index.js";

@@ -17,7 +17,7 @@ export const errorCodes = (): { readonly codes: ReadonlySet<string>; readonly un
   for (const file of files) {
     const visit = (node: ts.Node): void => {
       if (ts.isNewExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "IndexicalError") read(node.arguments?.[0], node);
-      if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && passers.has(node.expression.text)) read(node.arguments[0], node);
+      if (ts.isCallExpression(node) && passers.has(calledName(node))) read(node.arguments[0], node);
       if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.name.text === "refusals" && node.initializer) table(node.initializer);
       ts.forEachChild(node, visit);
     };
@@ -37,5 +37,8 @@ export const errorCodes = (): { readonly codes: ReadonlySet<string>; readonly un
   }
   return { codes, unread };
 };
+
+/** The name of what is called, be it a method: `call.refuse`. */
+const calledName = ({ expression }: ts.CallExpression): string => (ts.isIdentifier(expression) ? expression.text : ts.isPropertyAccessExpression(expression) ? expression.name.text : "");
 
 const passers: ReadonlySet<string> = new Set(["refuse", "misused"]);

@@ -1,0 +1,1 @@
+export { importOnnx, type ImportOptions, type OnnxProgram, type ShapedNumbers } from "./import.js";
