@@ -28,12 +28,12 @@ const families: Readonly<Record<string, Family>> = {
   recipe: recipes,
 };
 
-/** Kinds that are known, and come with the networks. */
+/** Kinds that are known, and come with gradients. */
 const later = new Set(["training"]);
 
 /** The runner of a case. @throws golden-unmapped when there is none, with the reason */
 export const runnerOf = ({ kind, op, system }: GoldenCase): Runner => {
-  if (later.has(kind)) return unmapped(`networks belong to a later version (${kind})`);
+  if (later.has(kind)) return unmapped(`training needs gradients, which belong to a later version`);
   const family = Object.hasOwn(families, kind) ? families[kind] : unmapped(`the kind ${kind} is not known`);
   return Object.hasOwn(family, op) ? family[op] : unmapped(`no ${kind} called ${op} of ${system} is known`);
 };

@@ -3,8 +3,23 @@ export { addition, concatenate, identity, layerPart, module, network, residual, 
 export { initialise, type StateDict } from "./initialise.js";
 export type { Init } from "./init.js";
 export type { ConvLayer, ConvTransposeLayer, Layer as NetworkLayer, LayerParameters, Parameter, Plain, Taps, Variant, VariantLayer } from "./layer.js";
+export {
+  autofocusArchitectures, autofocusBasic, autofocusDouble, autofocusNetwork, autofocusSingle,
+  type AutofocusArchitecture, type AutofocusBranches, type AutofocusShape,
+} from "./autofocus.js";
+export { convnext, convnextSizes, type ConvNextOptions } from "./convnext.js";
+export { deeplabV3Plus, type DeepLabOptions } from "./deeplab.js";
+export { densenet121, type DenseNetOptions } from "./densenet.js";
+export { lidcClassifier, lidcFcn, type LidcBackbone, type LidcFcnOptions, type LidcOptions } from "./lidc.js";
 export { meshNet, meshNetLogits, type AxisOrder, type MeshNetOptions, type Voxels } from "./meshnet.js";
+export { mobilenetV2 } from "./mobilenet.js";
+export { isP3dDepth, p3d, p3dBasic, p3dBottleneckPart, type P3dBlockShape, type P3dDepth, type P3dOptions } from "./p3d.js";
 export { parameterCount, parameters, parameterShapes } from "./parameters.js";
 export * as parts from "./parts.js";
 export { resnet, resnet101, resnet152, resnet18, resnet34, resnet50, resnetBackbone, type ResNetBackbone, type ResNetOptions } from "./resnet.js";
+export { basicBlock3d, bottleneck3d, resnet3d, resnet3dClassifier, type NormKind, type ResNet3dOptions } from "./resnet3d.js";
+export { fcnHead, lidcFcnHead, lidcSegmenter, unet3d, unetNeck, unetSegmenter, type FcnHeadOptions, type SegmenterOptions } from "./segmentation3d.js";
+export { squeezenet11 } from "./squeezenet.js";
+export { planarDenseNet, sliceDenseNet, type SliceDenseNetOptions, type TruncatedDenseNetOptions } from "./truncated-densenet.js";
 export { unet } from "./unet.js";
+export { vgg11, vgg16, vggFeatures, type VggOptions } from "./vgg.js";

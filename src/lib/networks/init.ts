@@ -16,3 +16,6 @@ export const defaultInit = (fanIn: number): Init => uniformInit(1 / Math.sqrt(Ma
 
 /** He et al., ICCV 2015, with gain sqrt(2): U(-sqrt(6 / fan in), sqrt(6 / fan in)). */
 export const heUniformInit = (fanIn: number): Init => uniformInit(Math.sqrt(6 / fanIn));
+
+/** He et al., ICCV 2015: N(0, 2 / fan), the fan in or out. */
+export const heNormalInit = (fan: number): Init => normalInit(Math.sqrt(2 / fan));

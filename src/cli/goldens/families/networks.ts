@@ -7,22 +7,23 @@ import type { Machine, Outcome } from "../family.js";
 import { malformed } from "../fields.js";
 
 /**
- * The parameters of a case by the names of a network. Where a name is not the network's, all go by their order, as long as every shape agrees:
- * the originals register modules in the order in which the networks here have them.
+ * The parameters of a case by the names of a network. Names that only one of the two has are matched in their order, where the shapes agree: the
+ * originals register modules in the order in which the networks here have them. The case may hold more than the network needs.
  * @throws golden-malformed when they are not the parameters of this network
  */
 export const stateFor = (golden: GoldenCase, net: Network): StateDict => {
-  const given = [...parametersOf(golden)].filter(([key]) => !key.endsWith("num_batches_tracked"));
+  const given = new Map([...parametersOf(golden)].flatMap(([key, array]) => (key.endsWith("num_batches_tracked") ? [] : [[key.replace(/^module\./, ""), array] as const])));
   const wanted = Object.entries(parameters(net));
-  const byName = new Map(given.map(([key, array]) => [key.replace(/^module\./, ""), array]));
-  const has = (key: string, shape: readonly number[]): boolean => byName.get(key)?.shape.join() === shape.join();
-  if (wanted.every(([key, { shape }]) => has(key, shape))) return Object.fromEntries(wanted.map(([key]) => [key, byName.get(key)!]));
-  const inOrder = given.length === wanted.length && given.every(([, array], n) => array.shape.join() === wanted[n][1].shape.join());
-  if (!inOrder) {
-    const [key, { shape }] = wanted.find(([name, { shape: s }]) => !has(name, s))!;
-    return malformed(`${net.name} needs ${key} of shape [${shape.join(", ")}]; the case has ${byName.has(key) ? `shape [${byName.get(key)!.shape.join(", ")}]` : "no such parameter"}, and ${given.length} parameters in all for ${wanted.length}`);
-  }
-  return Object.fromEntries(wanted.map(([key], n) => [key, given[n][1]]));
+  const named = (key: string, shape: readonly number[]): boolean => given.get(key)?.shape.join() === shape.join();
+  const taken = new Set(wanted.flatMap(([key, { shape }]) => (named(key, shape) ? [key] : [])));
+  const rest = [...given].filter(([key]) => !taken.has(key));
+  let next = 0;
+  return Object.fromEntries(wanted.map(([key, { shape }]) => {
+    if (taken.has(key)) return [key, given.get(key)!];
+    while (next < rest.length && rest[next][1].shape.join() !== shape.join()) next++;
+    const [, array] = rest[next++] ?? malformed(`${net.name} needs ${key} of shape [${shape.join(", ")}]; the case has ${given.has(key) ? `shape [${given.get(key)!.shape.join(", ")}]` : "no such parameter"}, and ${given.size} parameters in all for ${wanted.length}`);
+    return [key, array];
+  }));
 };
 
 /** Runs a network on the inputs of the case. Intermediate values that the case stores by the name of a module are outputs as well. */
