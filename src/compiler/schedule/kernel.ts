@@ -61,6 +61,11 @@ export interface Kernel {
   /** Output loops, outermost first. The first `grid` of them are divided among threads or workgroups. */
   readonly loops: readonly Variable[];
   readonly grid: number;
+  /**
+   * Loops of a long sum, the body being what is left of it, that run right inside of the grid and around the other loops: each of their
+   * iterations adds to the elements, the first one to zero.
+   */
+  readonly parts: readonly Variable[];
   /** Element offset in the target's buffer, of the output loops' variables. */
   readonly store: Affine;
   readonly body: Value;

@@ -31,6 +31,8 @@ interface Place {
 class Writer {
   readonly routine = new Routine(2);
   private readonly originals: readonly Reduce[];
+  /** All bits set, but in the first part of a sum taken in parts: what is stored then counts as zero. */
+  private keep: number | undefined;
 
   constructor(
     private readonly kernel: Kernel,
@@ -108,7 +110,8 @@ class Writer {
 
   /** The loops from number `depth` on. */
   private nest(depth: number, places: readonly Place[], laneVariables: readonly Variable[]): void {
-    const { loops, tile } = this.kernel;
+    const { loops, grid, parts, tile } = this.kernel;
+    if (depth === grid && parts.length > 0 && this.keep === undefined) return this.inParts(() => this.nest(depth, places, laneVariables));
     const v = loops[depth];
     if (v === undefined) return this.body(places, laneVariables);
     if (v === tile?.lane) return this.lanes(v, (more, own) => this.nest(depth + 1, cross(places, v, more), own));
@@ -116,6 +119,28 @@ class Writer {
     this.routine.open(v, { constant: extentOf(v) });
     this.nest(depth + 1, places, laneVariables);
     this.routine.close();
+  }
+
+  /** The parts of a long sum, one after another. */
+  private inParts(inside: () => void): void {
+    const { routine, kernel } = this;
+    for (const v of kernel.parts) routine.open(v, { constant: extentOf(v) });
+    const keep = routine.local(v128);
+    const [first, ...others] = kernel.parts.map((v) => routine.valueOf(v)) as [number, ...number[]];
+    routine.code.get(first);
+    for (const counter of others) routine.code.get(counter).op("i32.or");
+    routine.code.op("i32.eqz").i32Const(1).op("i32.sub").simd("i32x4.splat").set(keep);
+    this.keep = keep;
+    inside();
+    this.keep = undefined;
+    for (const _ of kernel.parts) routine.close();
+  }
+
+  /** Adds what is stored at the address that `address` pushes to the vector on the stack. */
+  private addStored(address: () => number): void {
+    if (this.keep === undefined) return;
+    const { code } = this.routine;
+    code.access("v128.load", address()).get(this.keep).simd("v128.and").simd("f32x4.add");
   }
 
   private rows(v: Variable, inside: (images: readonly Affine[]) => void): void {
@@ -243,8 +268,11 @@ class Writer {
     const columns = [[ab, cd, [0, 1, 4, 5]], [ab, cd, [2, 3, 6, 7]], [AB, CD, [0, 1, 4, 5]], [AB, CD, [2, 3, 6, 7]]] as const;
     for (let l = 0; l < values.filledLanes(element); l++) {
       const [x, y, lanesOf] = columns[l]!;
-      const offset = values.indices.address(add(scale(values.lanes[l]!.affine(element), 4), integer(target.offset)));
-      code.get(x).get(y).shuffle(lanesOf).access("v128.store", offset);
+      const address = (): number => values.indices.address(add(scale(values.lanes[l]!.affine(element), 4), integer(target.offset)));
+      const offset = address();
+      code.get(x).get(y).shuffle(lanesOf);
+      this.addStored(address);
+      code.access("v128.store", offset);
     }
   }
 
@@ -261,15 +289,25 @@ class Writer {
       return;
     }
     const filled = values.filledLanes(element);
-    if (values.laneStep(element) === 1) {
-      const offset = values.indices.address(bytes(values.lanes[0]!.affine(element)));
+    if (values.laneStep(element) === 1 && (filled === lanes || this.keep === undefined)) {
+      const address = (): number => values.indices.address(bytes(values.lanes[0]!.affine(element)));
+      const offset = address();
       values.vector(body);
+      this.addStored(address);
       if (filled === lanes) code.access("v128.store", offset);
       else values.storeSome(filled, offset);
       return;
     }
     const result = routine.local(v128);
     values.vector(body);
+    if (this.keep !== undefined) {
+      code.f32x4Const(0, 0, 0, 0).set(result);
+      for (let l = 0; l < filled; l++) {
+        const offset = values.indices.address(bytes(values.lanes[l]!.affine(element)));
+        code.get(result).loadLane(l, offset).set(result);
+      }
+      code.get(result).get(this.keep).simd("v128.and").simd("f32x4.add");
+    }
     code.set(result);
     for (let l = 0; l < filled; l++) {
       const offset = values.indices.address(bytes(values.lanes[l]!.affine(element)));

@@ -1,7 +1,7 @@
 import type { ScheduleOptions } from "../../../../src/compiler/schedule/choose.js";
 import { candidates } from "../../../../src/compiler/schedule/cost.js";
 
-/** Any tile and any storage order, not only those that the cost model likes. */
+/** Any tile, any storage order and any cache, not only those that the cost model likes. */
 export const arbitrarySchedule = (seed: number): ScheduleOptions => {
   let state = seed;
   const below = (n: number): number => {
@@ -21,5 +21,7 @@ export const arbitrarySchedule = (seed: number): ScheduleOptions => {
       }
       return order;
     },
+    // Sums in as many parts as there may be, or in those that the caches ask for.
+    ...(below(2) === 0 ? { near: 0 } : {}),
   };
 };
