@@ -1,8 +1,11 @@
-"""`pytorch.py WORKLOAD THREADS`: the workloads in PyTorch; ACS as its published layer runs it: pad, three convolutions, concat."""
+"""`pytorch.py WORKLOAD THREADS [DEVICE]`: the workloads in PyTorch; ACS as its published layer runs it: pad, three convolutions, concat."""
 import json, resource, sys, time
 import torch, torch.nn.functional as F
 
-name, threads = sys.argv[1], int(sys.argv[2])
+name, threads, device = sys.argv[1], int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "cpu"
+# float32 means float32.
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+torch.backends.cudnn.benchmark = True
 torch.set_num_threads(threads)
 torch.manual_seed(0)
 
@@ -59,24 +62,27 @@ def meshnet(size):
 began = time.perf_counter()
 try:
     with torch.inference_mode():
-        if name in ("W1", "W2", "W3", "W4", "W5"):
-            c, o, n, k = {"W1": (64, 64, 32, 3), "W2": (64, 64, 32, 3), "W3": (16, 32, 48, 3), "W4": (16, 32, 48, 3), "W5": (256, 64, 16, 1)}[name]
-            x = torch.randn(1, c, n, n, n)
-            w = torch.randn(o, c, *([k] * (2 if name in ("W2", "W4") else 3)))
-            f = (lambda: acs(x, w)) if name in ("W2", "W4") else (lambda: F.conv3d(x, w, padding=(k - 1) // 2))
+        if name in ("W1", "W2", "W3", "W4", "W5", "dense-128", "acs-128"):
+            c, o, n, k = {"dense-128": (128, 128, 64, 3), "acs-128": (128, 128, 64, 3), "W1": (64, 64, 32, 3), "W2": (64, 64, 32, 3), "W3": (16, 32, 48, 3), "W4": (16, 32, 48, 3), "W5": (256, 64, 16, 1)}[name]
+            flat = name in ("W2", "W4", "acs-128")
+            x = torch.randn(1, c, n, n, n, device=device)
+            w = torch.randn(o, c, *([k] * (2 if flat else 3)), device=device)
+            f = (lambda: acs(x, w)) if flat else (lambda: F.conv3d(x, w, padding=(k - 1) // 2))
         elif name == "W7":
-            x = torch.randn(1, 64, 64, 64, 64)
+            x = torch.randn(1, 64, 64, 64, 64, device=device)
             f = lambda: torch.relu(1.5 * x + .25)
         elif name in ("W6-acs", "W6-dense"):
-            net, x = resnet(AcsConv if name == "W6-acs" else dense), torch.randn(1, 3, 32, 64, 64)
+            net, x = resnet(AcsConv if name == "W6-acs" else dense).to(device), torch.randn(1, 3, 32, 64, 64, device=device)
             f = lambda: net(x)
         elif name.startswith("meshnet"):
             size = int(name.split(":")[1]) if ":" in name else 256
-            net, x = meshnet(size), torch.randn(1, 1, size, size, size)
+            net, x = meshnet(size).to(device), torch.randn(1, 1, size, size, size, device=device)
             f = lambda: net(x).argmax(1)
         else:
             raise ValueError(f"no workload {name}")
+        wait = torch.cuda.synchronize if device == "cuda" else (lambda: None)
         f()
+        wait()
         print(json.dumps({"ready": True, "firstMs": (time.perf_counter() - began) * 1e3, "device": "pytorch " + torch.__version__, "sample": []}), flush=True)
         for line in sys.stdin:
             if line.strip() == "end":
@@ -84,6 +90,7 @@ try:
                 break
             t = time.perf_counter()
             f()
+            wait()
             print(json.dumps({"ms": (time.perf_counter() - t) * 1e3}), flush=True)
 except Exception as error:
     print(json.dumps({"error": str(error)}), flush=True)

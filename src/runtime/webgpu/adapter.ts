@@ -19,7 +19,8 @@ export const findGPU = async (): Promise<GPU> => {
   if (!library)
     throw new IndexicalError("device-unavailable", "there is no navigator.gpu: this browser has no WebGPU, or the page was not loaded over https", { remedy: "Use another device." });
   // Shaders write workgroup memory before they read it; clearing it first takes software adapters seconds to compile.
-  return (dawn = library.create(["enable-dawn-features=disable_workgroup_init"]));
+  // Timestamps are rounded to a tenth of a millisecond for the sake of pages that can't trust each other.
+  return (dawn = library.create(["enable-dawn-features=disable_workgroup_init", "disable-dawn-features=timestamp_quantization"]));
 };
 
 /** What a device runs on. */
