@@ -80,7 +80,7 @@ const seedOf = ({ variables, terms }: Collected, tensor: Definition): Expr => {
   const sum = sumOf(terms);
   const own = tensor.variables.map(at);
   if (sum.kind === "number") return sum;
-  if (sum.kind === "read" && sum.indices.every((i, axis) => i.kind === "index" && i.variable === variables[axis])) return readAt(sum.tensor, own);
+  if (sum.kind === "read" && sum.indices.length === own.length && sum.indices.every((i, axis) => i.kind === "index" && i.variable === variables[axis])) return readAt(sum.tensor, own);
   return readAt(define(variables, sum, tensor), own);
 };
 

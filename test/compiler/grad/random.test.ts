@@ -1,0 +1,62 @@
+import { writeFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { vjp, IndexicalError, compile } from "../../../src/index.js";
+import { runPasses } from "../../../src/compiler/passes.js";
+import { trace } from "../../../src/compiler/trace.js";
+import { Evaluation, float64, nodeOf, sizeOf, type AnyTensor, type Tensor } from "../../../src/dsl/index.js";
+import { difference } from "../../support/meaning.js";
+import { interpret } from "../../support/interpret.js";
+import { programs, type LanguageProgram } from "../../support/programs.js";
+import { programOf, Tangent } from "./tangent.js";
+
+const small = (n: number, seed: number): Float64Array => Float64Array.from({ length: n }, (_, k) => (((k + 1) * (2 * seed + 7)) % 5) - 2);
+
+const inner = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a).reduce((sum, v, k) => sum + v * b[k]!, 0);
+
+/** The adjoint program of a random program, over its inputs and one more for each output; undefined when it is refused, as it may be. */
+const adjointOf = (program: LanguageProgram) => {
+  const { traced } = program;
+  const shapes: Record<string, readonly number[]> = Object.fromEntries(traced.inputs.map((i) => [i.name, i.shape]));
+  const seeds: Record<string, Float64Array> = {};
+  traced.outputs.forEach(({ name, node }, k) => {
+    shapes[`g.${name}`] = node.shape;
+    seeds[`g.${name}`] = small(sizeOf(node.shape), k);
+  });
+  try {
+    const adjoint = trace(vjp(programOf(traced) as never) as never, shapes);
+    return { adjoint, shapes, inputs: { ...program.inputs, ...seeds }, seeds };
+  } catch (error) {
+    if (error instanceof IndexicalError && error.code === "grad-discrete") return undefined;
+    throw error;
+  }
+};
+
+let [taken, refused] = [0, 0];
+
+const run = Number(process.env["RUNS"] ?? 300);
+
+describe("random programs of the language", () => {
+  it("have the adjoint that forward mode says", () => {
+    fc.assert(
+      fc.property(programs(), (program) => {
+        writeFileSync('/tmp/grad/last.txt', String(program));
+        const made = adjointOf(program);
+        if (!made) return void refused++;
+        taken++;
+        const { adjoint, inputs, seeds } = made;
+        const evaluation = new Evaluation(float64, (node) => inputs[node.name as never]!);
+        const gradients = Object.fromEntries(adjoint.outputs.map(({ name, node }) => [name, evaluation.all(node)]));
+        const moves = Object.fromEntries(program.traced.inputs.map((i, k) => [i.name, small(sizeOf(i.shape), k + 3)]));
+        const tangent = new Tangent(program.inputs, moves);
+        const forward = program.traced.outputs.reduce((sum, { name, node }) => sum + inner(tangent.of(node).map((d) => d.change), seeds[`g.${name}`]!), 0);
+        const backward = Object.entries(gradients).reduce((sum, [name, g]) => sum + inner(g, moves[name]!), 0);
+        expect(backward).toBe(forward);
+        const passed = interpret(runPasses(adjoint, { verify: true }), inputs as never);
+        expect(difference(gradients, Object.fromEntries(Object.entries(passed).map(([k, v]) => [k, v.data])))).toBe(undefined);
+      }),
+      { numRuns: run, seed: Number(process.env["SEED"] ?? 1) },
+    );
+    console.log({ taken, refused });
+  }, 600_000);
+});
