@@ -1,4 +1,4 @@
-import { tensor, type Kernel2d, type Kernel3d, type Matrix } from "../../dsl/index.js";
+import { fn, tensor, type Kernel2d, type Kernel3d, type Matrix } from "../../dsl/index.js";
 import { acsConv3d, meanAcsConv3d, softAcsAlpha, softAcsConv3d, type FlatSlice } from "../conv/index.js";
 import type { ConvTransposeLayer, Variant, VariantLayer } from "../networks/layer.js";
 import type { Converter } from "./converter.js";
@@ -33,7 +33,7 @@ const meanVariant: Variant = {
   multiplyAdds: (of) => 3 * planarTerms(of),
   apply: (x, params, of) => {
     const w = params["weight"] as unknown as Kernel2d;
-    if (of.kind === "convTranspose") return transposedConv(x, mixed(views(w, of), () => 1 / 3), of, params);
+    if (of.kind === "convTranspose") return transposedConv(x, mixed(views(w, of), fn(() => 1 / 3)), of, params);
     return meanAcsConv3d(x, w, { ...convOptions(isotropicTaps(of), of, params), flat: flatOf(of) });
   },
 };
@@ -47,7 +47,7 @@ const softVariant: Variant = {
     const alpha = softAcsAlpha(params["soft_w_core"] as unknown as Matrix);
     if (of.kind === "convTranspose") {
       const [perGroup, inPerGroup] = [of.out / of.groups, of.in / of.groups];
-      return transposedConv(x, mixed(views(w, of), (c, o, view) => alpha(of.groups === 1 ? o : Math.floor(c / inPerGroup) * perGroup + o, view)), of, params);
+      return transposedConv(x, mixed(views(w, of), fn((c: number, o: number, view: number) => alpha(of.groups === 1 ? o : Math.floor(c / inPerGroup) * perGroup + o, view))), of, params);
     }
     return softAcsConv3d(x, w, alpha, { ...convOptions(isotropicTaps(of), of, params), flat: flatOf(of) });
   },
