@@ -206,7 +206,7 @@ describe("memory", () => {
   });
 
   test("more workgroups than one dimension holds", async () => {
-    const size = 65535 * 256 + 1000;
+    const size = 65535 * 256 + 1001;
     const [j, q] = [variable("j", size), ir.input("q", [4])];
     const y = ir.stage("y", [j], ir.add(ir.read(q, [shift(indexOf(j), -size + 4)], 0), ir.select({ kind: "atLeast", of: shift(indexOf(j), -size + 1) }, ir.constant(1), ir.constant(0))));
     const plan = emitWebgpu(ir.program([y], [q]));

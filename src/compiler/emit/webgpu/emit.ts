@@ -1,8 +1,8 @@
 import { sizeOf } from "../../../dsl/index.js";
-import type { WebgpuLimits, WebgpuPlan, WebgpuTensor } from "../../../runtime/webgpu/plan.js";
+import type { WebgpuLimits, WebgpuPlace, WebgpuPlan, WebgpuTensor } from "../../../runtime/webgpu/plan.js";
 import type { Program, Source } from "../../ir.js";
-import { kernelsOf, type Tiling } from "./kernels.js";
-import { Shader } from "./shader.js";
+import { kernelsOf, type Kernel, type Tiling } from "./kernels.js";
+import { Shader, type Vectors } from "./shader.js";
 import { store } from "./storage.js";
 
 export interface WebgpuOptions {
@@ -25,7 +25,7 @@ export const emitWebgpu = (program: Program, options: WebgpuOptions = {}): Webgp
   const limits = { ...usualLimits, ...options.limits };
   const kernels = kernelsOf(program, limits, options.tiling ?? "auto");
   const { buffers, places } = store(program, kernels, limits.maxStorageBuffersPerShaderStage, limits.maxStorageBufferBindingSize);
-  const steps = kernels.map(({ name, threads, sections, storesVectors }) => new Shader(threads, (s) => places.get(s)!, storesVectors).write(name, sections));
+  const steps = kernels.map((k) => new Shader(k.threads, (s) => places.get(s)!, vectorsOf(k, places, limits)).write(k.name, k.sections));
   const tensor = (name: string, source: Source): WebgpuTensor => ({ name, shape: source.shape, place: places.get(source)! });
   const outputs = program.outputs.map((o) => tensor(o.name, o.source));
   const most = (all: readonly number[]): number => all.reduce((a, b) => Math.max(a, b), 0);
@@ -44,5 +44,20 @@ export const emitWebgpu = (program: Program, options: WebgpuOptions = {}): Webgp
       maxComputeInvocationsPerWorkgroup: most(steps.map((s) => s.threads)),
       maxComputeWorkgroupStorageSize: most(steps.map((s) => s.shared)),
     },
+  };
+};
+
+/**
+ * What a shader may see as vectors of four: a buffer that it writes has one view, and one that it reads may have two if
+ * there are bindings enough.
+ */
+const vectorsOf = ({ reads, target, storesVectors }: Kernel, places: ReadonlyMap<Source, WebgpuPlace>, limits: WebgpuLimits): Vectors => {
+  const buffersOf = (s: Source): readonly number[] => places.get(s)!.buffers;
+  const written = new Set(buffersOf(target));
+  const read = new Set([...reads].flatMap(buffersOf));
+  const room = 2 * read.size + written.size <= limits.maxStorageBuffersPerShaderStage;
+  return {
+    stores: storesVectors && ![...written].some((b) => read.has(b)),
+    reads: (s) => room && buffersOf(s).length === 1 && !written.has(buffersOf(s)[0]!),
   };
 };

@@ -1,6 +1,6 @@
 import type { WebgpuLimits } from "../../../runtime/webgpu/plan.js";
 import type { Program, Reduce, Source, Stage, Value } from "../../ir.js";
-import { reads } from "../../schedule/values.js";
+import { reads, reduces } from "../../schedule/values.js";
 import { constant, mapParts } from "../../values.js";
 import { packedStage, packs } from "./contract/pack.js";
 import { recognise, type Contraction } from "./contract/recognise.js";
@@ -27,6 +27,8 @@ export interface Kernel extends Use {
 
 /** Threads of a workgroup that computes one element a thread. */
 const usualThreads = 256;
+/** Fewer results with sums than this get a thread each: four a thread would leave a big device idle. */
+export const leastQuads = 32768;
 /** More regions than this are divided among several shaders. */
 const mostSections = 12;
 
@@ -80,7 +82,9 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, given: Tiling)
 /** A region whose elements are computed apart: one a thread, or one a workgroup. */
 const single = (region: Region, threads: number, tiling: PlainTiling): Planned => {
   const shared = tiling !== "never" && isPowerOf2(threads) && longReductions(region, threads);
-  return { threads, reads: sourcesOf(region), quads: false, section: shared ? reduceSection(region, threads) : mapSection(region, threads) };
+  if (shared) return { threads, reads: sourcesOf(region), quads: false, section: reduceSection(region, threads) };
+  const quads = inQuads(region, region.loops) && (product(region.loops) >= leastQuads || reduces(region.body).length === 0);
+  return { threads, reads: sourcesOf(region), quads, section: mapSection(region, threads, quads ? 4 : 1) };
 };
 
 /** A region with what it reads. */

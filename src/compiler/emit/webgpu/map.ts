@@ -1,27 +1,45 @@
-import { add, extentOf, indexOf, integer, scale, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
+import { add, extentOf, indexOf, integer, scale, shift, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import { IndexicalError } from "../../../dsl/errors.js";
 import { Env } from "../text/keys.js";
 import { product, type Region } from "./region.js";
 import type { Section, Shader } from "./shader.js";
 
-/** A region with one element a thread, neighbours along the last loop. */
-export const mapSection = ({ stage, loops, body, place }: Region, threads: number): Section => {
+/** A region with one element a thread, or with four, neighbours along the last loop, which is then a multiple of four. */
+export const mapSection = (region: Region, threads: number, each: 1 | 4 = 1): Section => {
+  const { stage, loops, body, place } = region;
   const elements = product(loops);
   if (elements >= 2 ** 31)
     throw new IndexicalError("device-index-range", `${stage.name} has ${elements} elements; WebGPU counts with 32-bit integers`, { remedy: "Compute it in parts." });
+  const work = elements / each;
   return {
-    groups: Math.ceil(elements / threads),
+    groups: Math.ceil(work / threads),
     write: (shader, group) => {
       const { writer } = shader;
       const flat = writer.named(`${group} * ${threads}u + thread`, "flat");
       const element = (): void => {
+        if (each === 4) return four(shader, flat, region);
         const env = digits(shader, flat, loops);
         writer.values([{ value: body, env }], (text) => shader.store(stage, writer.index(writer.keys.apply(place, env)), text));
       };
-      if (elements % threads === 0) element();
-      else writer.branch(`${flat} < ${elements}u`, element);
+      if (work % threads === 0) element();
+      else writer.branch(`${flat} < ${work}u`, element);
     },
   };
+};
+
+/** Four neighbours at once: what they read in common is read once, as vectors where it lies so. */
+const four = (shader: Shader, flat: string, { stage, loops, body, place }: Region): void => {
+  const { writer } = shader;
+  const last = loops.filter((v) => extentOf(v) > 1).at(-1)!;
+  const quad = variable(last.name, extentOf(last) / 4);
+  const base = digits(shader, flat, loops.map((v) => (v === last ? quad : v)));
+  const first = scale(base.images.get(quad) ?? indexOf(quad), 4);
+  const envs = [0, 1, 2, 3].map((d) => base.with([[last, shift(first, d)]]));
+  const texts: string[] = [];
+  writer.neighbours(last, quad, shader, () => writer.values(envs.map((env) => ({ value: body, env })), (text) => texts.push(text)));
+  const address = (env: Env): Affine => writer.keys.apply(place, env);
+  if (shader.storesVectors) shader.storeVector(stage, address(envs[0]!), `vec4f(${texts.join(", ")})`);
+  else texts.forEach((text, d) => shader.store(stage, writer.index(address(envs[d]!)), text));
 };
 
 /** A region with one element a workgroup, whose threads share the long reductions. `threads` is a power of two. */

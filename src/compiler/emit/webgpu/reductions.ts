@@ -1,6 +1,7 @@
 import { add, extentOf, indexOf, integer, scale, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Reduce, Value } from "../../ir.js";
-import { identityOf } from "../../values.js";
+import { reads } from "../../schedule/values.js";
+import { identityOf, variablesOf } from "../../values.js";
 import type { Block } from "../text/block.js";
 import type { Env } from "../text/keys.js";
 import { digitsOf, product } from "./region.js";
@@ -17,6 +18,9 @@ interface Pending {
   readonly env: Env;
 }
 
+/** Turns of a loop that are written out at most. */
+const longestWritten = 9;
+
 /**
  * Writes the loops of reductions. Those over the same loops that are needed in one place share them, each with its
  * accumulator; where all threads of a workgroup are at the same element, they share long ones.
@@ -26,6 +30,8 @@ export class Reductions {
   private pending: Pending[] = [];
   private team: Team | undefined;
   private readonly active = new Set<number>();
+  /** The variable whose neighbours are computed together, where they are. */
+  alongside: Variable | undefined;
 
   constructor(private readonly writer: Writer) {}
 
@@ -110,11 +116,20 @@ export class Reductions {
     }
     const nest = (k: number): void => {
       const l = loops[k];
-      if (l) return this.writer.loop(l, () => nest(k + 1));
-      this.steps(group, accumulators);
+      if (!l) return this.steps(group, accumulators);
+      if (k < loops.length - 1 || !this.shares(group, l)) return this.writer.loop(l, () => nest(k + 1));
+      for (let t = 0; t < extentOf(l); t++) this.steps(group.map(({ reduce, env }) => ({ reduce, env: env.with([[l, integer(t)]]) })), accumulators);
     };
     nest(0);
     return accumulators;
+  }
+
+  /** Whether neighbours read the same at different turns of a short loop. */
+  private shares(group: readonly Pending[], loop: Variable): boolean {
+    const { alongside } = this;
+    if (!alongside || extentOf(loop) > longestWritten) return false;
+    const both = (a: Affine): boolean => variablesOf(a).has(loop) && variablesOf(a).has(alongside);
+    return group.some(({ reduce }) => reads(reduce.body).some((r) => r.indices.some(both)));
   }
 
   /** The turns of one thread of a team: every so manieth position of the loops. */

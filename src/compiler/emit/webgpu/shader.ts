@@ -1,3 +1,4 @@
+import type { Affine } from "../../../dsl/index.js";
 import type { WebgpuPlace, WebgpuStep } from "../../../runtime/webgpu/plan.js";
 import type { Source } from "../../ir.js";
 import { Library } from "./library.js";
@@ -20,6 +21,13 @@ type View = "f32" | "vec4f";
 /** What workgroup memory holds. */
 type Shared = "f32" | "i32" | "vec4f";
 
+/** What a shader may see as vectors of four. */
+export interface Vectors {
+  /** Whether sections write vectors: all of those in a shader do, or none. */
+  readonly stores: boolean;
+  readonly reads: (source: Source) => boolean;
+}
+
 /** One compute shader under construction: its bindings, its functions, its statements. */
 export class Shader {
   readonly library = new Library();
@@ -32,10 +40,18 @@ export class Shader {
   constructor(
     readonly threads: number,
     private readonly placeOf: (source: Source) => WebgpuPlace,
-    /** Whether sections write vectors of four: all of those in a shader do, or none. */
-    readonly storesVectors = false,
+    private readonly vectors: Vectors = { stores: false, reads: () => false },
   ) {
     this.writer = new Writer(this.library, (source, address) => this.element(source, address));
+  }
+
+  get storesVectors(): boolean {
+    return this.vectors.stores;
+  }
+
+  /** Whether a source may be read by `vector`. */
+  readsVectors(source: Source): boolean {
+    return !this.standIns.has(source) && this.vectors.reads(source);
   }
 
   /** Declares something beside the functions, once. */
@@ -91,8 +107,9 @@ export class Shader {
   }
 
   /** Writes four numbers from an element on whose number is a multiple of four. */
-  storeVector(source: Source, address: string, value: string): void {
-    this.put(source, "vec4f", (unit) => (unit === 0 ? `(${address}) / 4` : `(${address}) / 4 + ${unit / 4}`), value);
+  storeVector(source: Source, address: Affine, value: string): void {
+    const at = this.writer.quarter(address);
+    this.put(source, "vec4f", (unit) => (unit === 0 ? at : `${at} + ${unit / 4}`), value);
   }
 
   /** `at` gives the place in a buffer that begins `unit` elements before the source. */

@@ -1,7 +1,7 @@
-import { interval, isConstant, negate, shift, type Affine } from "../../../dsl/index.js";
+import { floorDivide, interval, isConstant, negate, remainder, shift, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Condition, Read, Source, Value } from "../../ir.js";
 import { offsetOf, rowMajor } from "../../schedule/layout.js";
-import { usesData } from "../../schedule/values.js";
+import { identity, usesData } from "../../schedule/values.js";
 import { Conditions, type Test } from "../text/conditions.js";
 import { Keys, type Env } from "../text/keys.js";
 import { binaryText, tight, unaryText } from "./functions.js";
@@ -13,6 +13,13 @@ import { Statements } from "./statements.js";
 /** Where a shader finds numbers: text of the element at an address, which counts from the start of the source. */
 export type Elements = (source: Source, address: string) => string;
 
+/** Sources seen as vectors of four. */
+export interface VectorReads {
+  readsVectors(source: Source): boolean;
+  /** Text of the vector of a number. */
+  vector(source: Source, at: string): string;
+}
+
 /**
  * Writes values as statements of a shader. Each is computed as far out as its indices allow and only once, except
  * that nothing that may read leaves the branch that guards it.
@@ -22,6 +29,8 @@ export class Writer extends Statements {
   readonly reductions: Reductions = new Reductions(this);
   /** Rewrites an address where the number of the thread spells a shorter one. */
   recombine: (address: Affine) => Affine = (a) => a;
+  /** Reads vectors that neighbours share, where `neighbours` says so. */
+  private near: { readonly by: Variable; readonly vectors: VectorReads } | undefined;
   private readonly integers: Integers = new Integers(this);
   private readonly conditions = new Conditions(this);
 
@@ -43,6 +52,24 @@ export class Writer extends Statements {
 
   index(a: Affine): string {
     return this.integers.text(this.recombine(a));
+  }
+
+  /** The text of a quarter of an index, which is a multiple of four. */
+  quarter(a: Affine): string {
+    const whole = this.recombine(a);
+    return isConstant(remainder(whole, 4)) ? this.integers.text(floorDivide(whole, 4)) : `((${this.index(a)}) >> 2u)`;
+  }
+
+  /**
+   * Writes values of four neighbours along `v`, of which `quad` counts the fours: short loops that go along with `v` are
+   * written out, so that what neighbours share is seen, and what lies side by side is read as vectors.
+   */
+  neighbours(v: Variable, quad: Variable, vectors: VectorReads, write: () => void): void {
+    this.near = { by: quad, vectors };
+    this.reductions.alongside = v;
+    write();
+    this.reductions.alongside = undefined;
+    this.near = undefined;
   }
 
   // ---- values
@@ -99,7 +126,7 @@ export class Writer extends Statements {
   private read(v: Read, env: Env): string {
     const indices = v.indices.map((i) => this.keys.apply(i, env));
     const address = offsetOf(rowMajor(v.source.shape), indices);
-    if (v.fill === undefined) return this.elements(v.source, this.index(address));
+    if (v.fill === undefined) return this.element(v.source, address);
     const parts: string[] = [];
     for (let axis = 0; axis < indices.length; axis++) {
       const index = indices[axis]!;
@@ -109,11 +136,34 @@ export class Writer extends Statements {
       if (low < 0) parts.push(this.fact(index));
       if (high > last) parts.push(this.fact(shift(negate(index), last)));
     }
-    if (parts.length === 0) return this.elements(v.source, this.index(address));
+    if (parts.length === 0) return this.element(v.source, address);
     const inside = this.all(parts);
+    const shared = this.component(v.source, address, inside);
+    if (shared !== undefined) return `select(${this.number(v.fill)}, ${shared}, ${inside})`;
     // Outside, the first element is read instead.
     const at = this.named(`select(0, ${this.index(address)}, ${inside})`, "p");
     return `select(${this.number(v.fill)}, ${this.elements(v.source, at)}, ${inside})`;
+  }
+
+  private element(source: Source, address: Affine): string {
+    return this.component(source, address) ?? this.elements(source, this.index(address));
+  }
+
+  /** An element as a part of a vector that its neighbours read as well; where `inside` does not hold, of the first vector. */
+  private component(source: Source, address: Affine, inside = ""): string | undefined {
+    const { near } = this;
+    if (!near?.vectors.readsVectors(source) || !address.terms.some(({ atom, coefficient }) => atom.kind === "variable" && atom.variable === near.by && Math.abs(coefficient) <= 8)) return undefined;
+    const part = remainder(address, 4);
+    if (!isConstant(part)) return undefined;
+    const first = shift(address, -part.constant);
+    const key = `vector ${identity(source)} ${inside} ${first.key}`;
+    let name = this.block.find(key);
+    if (name === undefined) {
+      const at = this.quarter(first);
+      const text = near.vectors.vector(source, inside === "" ? at : this.named(`select(0, ${at}, ${inside})`, "p"));
+      this.block.remember(key, (name = this.named(text, source.name)));
+    }
+    return `${name}.${"xyzw"[part.constant]}`;
   }
 
   private select(v: Extract<Value, { kind: "select" }>, env: Env): string {

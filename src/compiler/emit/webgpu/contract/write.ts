@@ -272,7 +272,7 @@ class Contract {
       value: body,
       env: new Env([...this.batch, ...this.decode(rowAt(i), c.m), ...this.decode(columnAt(h), c.n), [slot, integer(4 * ((i >> 2) * tile.columns + h) + (i & 3))]]),
     });
-    const address = (env: Env): string => writer.index(writer.keys.apply(place, env));
+    const address = (env: Env): Affine => writer.keys.apply(place, env);
     for (let h = 0; h < tile.columns; h++)
       within(columnAt(h), n, () => {
         for (let g = 0; g < tile.rows / 4; g++) {
@@ -283,7 +283,7 @@ class Contract {
               writer.values(rows.map((i) => value(i, h)), (text) => texts.push(text));
               shader.storeVector(stage, address(value(4 * g, h).env), `vec4f(${texts.join(", ")})`);
             });
-          } else for (const i of rows) within(rowAt(i), m, () => writer.values([value(i, h)], (text) => shader.store(stage, address(value(i, h).env), text)));
+          } else for (const i of rows) within(rowAt(i), m, () => writer.values([value(i, h)], (text) => shader.store(stage, writer.index(address(value(i, h).env)), text)));
         }
       });
   }
