@@ -59,38 +59,76 @@ def meshnet(size):
         into = 5
     return torch.nn.Sequential(*layers, torch.nn.Conv3d(5, 3, 1)).eval()
 
-began = time.perf_counter()
-try:
-    with torch.inference_mode():
-        if name in ("W1", "W2", "W3", "W4", "W5", "dense-128", "acs-128"):
-            c, o, n, k = {"dense-128": (128, 128, 64, 3), "acs-128": (128, 128, 64, 3), "W1": (64, 64, 32, 3), "W2": (64, 64, 32, 3), "W3": (16, 32, 48, 3), "W4": (16, 32, 48, 3), "W5": (256, 64, 16, 1)}[name]
-            flat = name in ("W2", "W4", "acs-128")
-            x = torch.randn(1, c, n, n, n, device=device)
-            w = torch.randn(o, c, *([k] * (2 if flat else 3)), device=device)
-            f = (lambda: acs(x, w)) if flat else (lambda: F.conv3d(x, w, padding=(k - 1) // 2))
-        elif name == "W7":
-            x = torch.randn(1, 64, 64, 64, 64, device=device)
-            f = lambda: torch.relu(1.5 * x + .25)
-        elif name in ("W6-acs", "W6-dense"):
-            net, x = resnet(AcsConv if name == "W6-acs" else dense).to(device), torch.randn(1, 3, 32, 64, 64, device=device)
-            f = lambda: net(x)
-        elif name.startswith("meshnet"):
-            size = int(name.split(":")[1]) if ":" in name else 256
-            net, x = meshnet(size).to(device), torch.randn(1, 1, size, size, size, device=device)
-            f = lambda: net(x).argmax(1)
-        else:
-            raise ValueError(f"no workload {name}")
-        wait = torch.cuda.synchronize if device == "cuda" else (lambda: None)
-        f()
-        wait()
-        print(json.dumps({"ready": True, "firstMs": (time.perf_counter() - began) * 1e3, "device": "pytorch " + torch.__version__, "sample": []}), flush=True)
-        for line in sys.stdin:
-            if line.strip() == "end":
+class Twice(torch.nn.Module):
+    def __init__(self, into, middle, out):
+        super().__init__()
+        self.a, self.b = AcsConv(into, middle, 3, 1), AcsConv(middle, out, 3, 1)
+        self.na, self.nb = torch.nn.BatchNorm3d(middle), torch.nn.BatchNorm3d(out)
+    def forward(self, x):
+        return F.relu(self.nb(self.b(F.relu(self.na(self.a(x))))))
+
+class UNet(torch.nn.Module):
+    """The small U-Net of the ACS paper with ACS convolutions everywhere."""
+    def __init__(self, classes=3):
+        super().__init__()
+        self.enc1, self.enc2, self.dec1, self.final = Twice(1, 64, 64), Twice(64, 128, 128), Twice(192, 64, 32), AcsConv(32, classes, 1, 1)
+    def forward(self, x):
+        double = lambda v: F.interpolate(v, scale_factor=2, mode="trilinear", align_corners=False)
+        x = F.max_pool3d(self.enc1(x), 2)
+        return self.final(double(self.dec1(torch.cat([x, double(F.max_pool3d(self.enc2(x), 2))], 1))))
+
+def differentiated(f, *inputs):
+    """Forward, and the gradients by all inputs for a given gradient of the output."""
+    for t in inputs:
+        t.requires_grad_(True)
+    g = torch.randn_like(f())
+    def run():
+        torch.autograd.grad(f(), inputs, g)
+    return run
+
+convolutions = {"W1": (64, 64, 32, 3), "W2": (64, 64, 32, 3), "W3": (16, 32, 48, 3), "W4": (16, 32, 48, 3), "W5": (256, 64, 16, 1)}
+
+def prepared():
+    base = name.removesuffix("-grad")
+    if base in convolutions:
+        c, o, n, k = convolutions[base]
+        flat = base in ("W2", "W4")
+        x, w = torch.randn(1, c, n, n, n), torch.randn(o, c, *([k] * (2 if flat else 3)))
+        f = (lambda: acs(x, w)) if flat else (lambda: F.conv3d(x, w, padding=(k - 1) // 2))
+        return differentiated(f, x, w) if name != base else f
+    if name == "W7":
+        x = torch.randn(1, 64, 64, 64, 64)
+        return lambda: torch.relu(1.5 * x + .25)
+    if name == "chain":
+        x = torch.randn(1, 64, 64, 64, 64)
+        return lambda: .5 * torch.relu(1.5 * x + .25) - 1
+    if name in ("W6-acs", "W6-dense"):
+        net, x = resnet(AcsConv if name == "W6-acs" else dense), torch.randn(1, 3, 32, 64, 64)
+        return lambda: net(x)
+    if name.startswith("meshnet"):
+        size = int(name.split(":")[1]) if ":" in name else 256
+        net, x = meshnet(size), torch.randn(1, 1, size, size, size)
+        return lambda: net(x).argmax(1)
+    if base == "unet":
+        net, x = UNet().train(), torch.randn(1, 1, 48, 48, 48)
+        if name == base:
+            return lambda: net(x).square().mean()
+        return lambda: torch.autograd.grad(net(x).square().mean(), list(net.parameters()))
+    raise ValueError(f"no workload {name}")
+
+f = None
+with torch.inference_mode(not name.endswith("-grad")):
+    for line in sys.stdin:
+        what = line.split()[0]
+        try:
+            t = time.perf_counter()
+            if what == "end":
                 print(json.dumps({"peakRssMb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
                 break
-            t = time.perf_counter()
+            if what == "start":
+                f = prepared()
             f()
-            wait()
-            print(json.dumps({"ms": (time.perf_counter() - t) * 1e3}), flush=True)
-except Exception as error:
-    print(json.dumps({"error": str(error)}), flush=True)
+            ms = (time.perf_counter() - t) * 1e3
+            print(json.dumps({"ready": True, "firstMs": ms, "device": "pytorch " + torch.__version__, "sample": []} if what == "start" else {"ms": ms}), flush=True)
+        except Exception as error:
+            print(json.dumps({"error": str(error)}), flush=True)

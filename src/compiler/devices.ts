@@ -24,6 +24,8 @@ export interface DeviceOptions {
   readonly worker?: string | URL | undefined;
   /** The device of `webgpu` and `gpujs:webgpu`, when the caller has one already. */
   readonly gpu?: GPUDevice | undefined;
+  /** Has `gpujs:webasm` leave the insides of gpu.js alone: it is slower, and `why` says nothing about them. */
+  readonly stock?: boolean | undefined;
   /** Has `webgpu` measure each step of each run by the GPU's own clock: `timings` gives the last. Each step becomes a pass of its own, which costs some time. */
   readonly timestamps?: boolean | undefined;
 }
@@ -59,7 +61,7 @@ const gpujs = (mode: GpujsMode): Device => ({
   name: `gpujs:${mode}`,
   describe: `gpu.js kernels in mode ${mode}`,
   probe: () => probeMode(mode),
-  create: async (_traced, program, { gpu }) => createGpujs(emitGpujs(program()), gpu ? { mode, device: gpu } : { mode }),
+  create: async (_traced, program, { gpu, stock }) => createGpujs(emitGpujs(program()), { mode, device: gpu, stock }),
   kernels: (program) => emitGpujs(program).steps.map(({ name, source }) => ({ name, device: `gpujs:${mode}`, source })),
 });
 
