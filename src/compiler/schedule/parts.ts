@@ -2,10 +2,12 @@ import { extentOf, type Variable } from "../../dsl/index.js";
 import type { Read, Value } from "../ir.js";
 import { freeVariables } from "../values.js";
 import type { Tile } from "./kernel.js";
-import { lanes } from "./work.js";
 import { reads } from "./values.js";
 
 const line = 64;
+const lanes = 4;
+/** What stays in a cache near the core, unless something else is said. */
+const usual = 2 ** 18;
 /** More parts than this would pile up rounding errors in what is stored. */
 const most = 1024;
 
@@ -15,7 +17,7 @@ const most = 1024;
  * `loops` are the output loops that run inside: without a tile that reads again what another one has read there is nothing to keep.
  * `near` is how many bytes stay in a cache near the core.
  */
-export const partsOf = (body: Value, loops: readonly Variable[], tile: Tile | undefined, near = 2 ** 18): readonly Variable[] => {
+export const partsOf = (body: Value, loops: readonly Variable[], tile: Tile | undefined, near = usual): readonly Variable[] => {
   if (!tile || body.kind !== "reduce" || body.op !== "sum") return [];
   const trips = (v: Variable): number => Math.ceil(extentOf(v) / (v === tile.lane ? lanes * tile.vectors : v === tile.row ? tile.rows : 1));
   const again = reads(body).filter((r) => loops.some((v) => trips(v) > 1 && !freeVariables(r).has(v)));
@@ -23,6 +25,19 @@ export const partsOf = (body: Value, loops: readonly Variable[], tile: Tile | un
   let [outer, count] = [0, 1];
   while (outer < body.loops.length - 1 && bytes(body.loops.slice(outer)) > near && (count *= extentOf(body.loops[outer]!)) <= most) outer++;
   return body.loops.slice(0, outer);
+};
+
+/** In about how many parts a sum will be taken, before its loops are merged and tiles are known: a line of memory is read for each term. */
+export const likelyParts = (body: Value): number => {
+  if (body.kind !== "reduce" || body.op !== "sum") return 1;
+  let rest = body.loops.reduce((n, v) => n * extentOf(v), line);
+  let parts = 1;
+  for (const v of body.loops.slice(0, -1)) {
+    if (rest <= usual || parts * extentOf(v) > most) break;
+    parts *= extentOf(v);
+    rest /= extentOf(v);
+  }
+  return parts;
 };
 
 /** Bytes of the cache lines that a tile reads from `r` over loops of the sum, or a little more. */

@@ -2,6 +2,7 @@ import { add, bareVariable, extentOf, gcd, indexOf, integer, interval, scale, su
 import { variablesOf } from "../values.js";
 import type { Access, Region } from "./analysis.js";
 import { innermostTrips, loopOrders, strideOf, stridesOf, type Orders } from "./orders.js";
+import { likelyParts } from "./parts.js";
 import { substitution } from "./values.js";
 
 /** Elements of a vector. */
@@ -40,6 +41,8 @@ export interface Work {
   readonly nests: readonly Nest[];
   readonly iterations: number;
   readonly entries: number;
+  /** How often an element is stored: once for each part of a long sum. */
+  readonly stores: number;
 }
 
 interface Nest {
@@ -67,12 +70,14 @@ export class Workload {
   private readonly inner: ReadonlyMap<readonly Variable[], readonly Variable[]>;
   private readonly periods = new Map<Variable, number>();
   private readonly entries = new Map<number, number>();
+  private readonly stores: number;
 
   constructor(
     private readonly region: Region,
     private readonly orders: Orders,
   ) {
     this.inner = loopOrders(region, orders);
+    this.stores = likelyParts(region.piece.body);
     this.counts = region.operations.map((o) => tripsOf(this.inner.get(o.loops)!, o.variables).count);
     this.loaded = region.accesses.map((access) => {
       const loops = this.inner.get(access.loops)!;
@@ -135,7 +140,7 @@ export class Workload {
     }
     const d = row ? region.axes.indexOf(row) : -1;
     const beside = row !== undefined && stridesOf(region.stage.shape, orders(region.stage))[d]! * region.piece.axes[d]!.step === 1;
-    return { storing: !scattered ? "vector" : beside ? "columns" : "lanes", loads, operations, misses, nests: [...nests.values()], iterations, entries };
+    return { storing: !scattered ? "vector" : beside ? "columns" : "lanes", loads, operations, misses, nests: [...nests.values()], iterations, entries, stores: this.stores };
   }
 
   /** Iterations of the innermost loop of a nest, which guards outside the tile keep apart from the loop around it. */
@@ -225,7 +230,7 @@ export const tileCycles = (work: Work, laneExtent: number, rowExtent: number, ve
 
 const bodyCycles = (work: Work, r: number, v: number): number => {
   const store = work.storing === "vector" ? 1 : work.storing === "columns" && r % 4 === 0 ? 3 : 7;
-  const [loads, operations] = [work.loads.of(r, v), work.operations.of(r, v) + store * r * v];
+  const [loads, operations] = [work.loads.of(r, v), work.operations.of(r, v) + store * work.stores * r * v];
   let spills = 0;
   for (const { live, iterations } of work.nests) {
     const spilled = live.of(r, v) + 1 - registers;
