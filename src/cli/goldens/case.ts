@@ -21,8 +21,6 @@ export interface GoldenCase {
   readonly arrays: Readonly<Arrays>;
   /** For float32 on a GPU, and for float32 on a CPU. */
   readonly tolerance: { readonly gpu: Tolerance; readonly cpu: Tolerance };
-  /** Whether gradients are stored as well. */
-  readonly hasGradients: boolean;
 }
 
 /** A case from the bytes of its `<id>.json` and `<id>.safetensors`. @throws golden-malformed, or what reading tensors throws */
@@ -43,7 +41,6 @@ export const parseCase = (id: string, json: Uint8Array, tensors: Uint8Array): Go
     description: fields,
     arrays,
     tolerance: { gpu, cpu: tolerance.has("strict") ? readTolerance(tolerance.fields("strict")) : gpu },
-    hasGradients: Object.keys(arrays).some((name) => name.startsWith("grad.")),
   };
 };
 

@@ -1,10 +1,10 @@
-import { compile, type Compiled, type CompileOptions } from "../../compiler/index.js";
-import type { AnyTensor } from "../../dsl/index.js";
-import { toFloat64, type NdArray, type TypedArray } from "../../lib/formats/index.js";
+import type { CompileOptions } from "../../compiler/index.js";
 import type { GoldenCase } from "./case.js";
 import { compare, worseOf, type Deviation } from "./compare.js";
-import type { Machine, Outcome } from "./family.js";
+import type { Outcome } from "./family.js";
 import { isUnmapped } from "./fields.js";
+import { gradientsOf, gradientTolerance } from "./gradients.js";
+import { machineOf, type RecordingMachine } from "./machine.js";
 import { runnerOf } from "./registry.js";
 
 export interface CaseResult {
@@ -38,7 +38,8 @@ export const runCase = async (id: string, read: () => Promise<GoldenCase>, optio
     const golden = await read();
     const outcome = await runnerOf(golden)(golden, machine);
     golden.ctor.checkAllRead();
-    return judge(golden, outcome, machine, report);
+    const gradients = await gradientsOf(golden, outcome, machine);
+    return judge(golden, { ...outcome, outputs: { ...outcome.outputs, ...gradients } }, machine, report);
   } catch (error) {
     return report(isUnmapped(error) ? "skipped" : "failed", messageOf(error));
   } finally {
@@ -48,8 +49,8 @@ export const runCase = async (id: string, read: () => Promise<GoldenCase>, optio
 
 type Report = (status: CaseResult["status"], reason: string, at?: Deviation) => CaseResult;
 
-const judge = (golden: GoldenCase, { outputs, checks = [] }: Outcome, machine: CountingMachine, report: Report): CaseResult => {
-  const expected = Object.keys(golden.arrays).filter((name) => /^(output|after)(\.|$)/.test(name) || name in outputs);
+const judge = (golden: GoldenCase, { outputs, checks = [] }: Outcome, machine: RecordingMachine, report: Report): CaseResult => {
+  const expected = Object.keys(golden.arrays).filter((name) => /^(output|after|grad)(\.|$)/.test(name) || name in outputs);
   const missing = expected.filter((name) => !(name in outputs));
   const absent = Object.keys(outputs).filter((name) => !(name in golden.arrays));
   if (absent.length > 0) return report("failed", `${golden.id}.safetensors has no tensor ${absent.join(", ")}`);
@@ -66,7 +67,7 @@ const judge = (golden: GoldenCase, { outputs, checks = [] }: Outcome, machine: C
     const actual = outputs[name];
     if (!actual) continue;
     compared++;
-    const found = compare(actual, golden.arrays[name], tolerance);
+    const found = compare(actual, golden.arrays[name], name.startsWith("grad.") ? gradientTolerance(golden.arrays[name]) : tolerance);
     if (typeof found === "string") return report("failed", `${name} ${found}`);
     consider(name, found);
   }
@@ -78,57 +79,11 @@ const judge = (golden: GoldenCase, { outputs, checks = [] }: Outcome, machine: C
   if (missing.length > 0) return report("skipped", `not mapped: ${missing.join(", ")}`, worst);
   if (compared === 0) return report("failed", "the case expects nothing: it has no output");
   const unchecked = [
-    ...(golden.hasGradients ? ["gradients not checked"] : []),
     ...(Object.keys(golden.arrays).some((name) => name.startsWith("probe.") && !(name in outputs)) ? ["probes not checked"] : []),
-    ...(machine.runs === 0 ? ["computed outside any device"] : []),
+    ...(machine.ran.length === 0 ? ["computed outside any device"] : []),
   ];
   return report("passed", unchecked.join("; "), worst);
 };
-
-interface CountingMachine extends Machine {
-  /** How many programs ran. */
-  readonly runs: number;
-  /** What the programs that were compiled say of themselves, each text once. */
-  all(of: "device" | "why"): readonly string[];
-  /** Frees what was compiled. */
-  dispose(): void;
-}
-
-/** Compiles each program once, however often it runs. */
-const machineOf = (options: CompileOptions): CountingMachine => {
-  const compiled = new Map<unknown, Compiled<Readonly<Record<string, AnyTensor>>, Readonly<Record<string, AnyTensor | number>>>>();
-  let runs = 0;
-  return {
-    get runs() {
-      return runs;
-    },
-    all: (of) => [...new Set([...compiled.values()].map((executable) => executable[of]))],
-    run: async (program, inputs) => {
-      let executable = compiled.get(program);
-      if (!executable) {
-        executable = await compile(
-          program as (tensors: Readonly<Record<string, AnyTensor>>) => Readonly<Record<string, AnyTensor | number>>,
-          mapRecord(inputs, (array: NdArray) => array.shape),
-          options,
-        );
-        compiled.set(program, executable);
-      }
-      runs++;
-      return executable.run(mapRecord(inputs, (array: NdArray) => ({ data: numbersOf(array), shape: array.shape })));
-    },
-    dispose: () => {
-      for (const executable of compiled.values()) executable.dispose();
-      compiled.clear();
-    },
-  };
-};
-
-const mapRecord = <K extends string, A, B>(record: Readonly<Record<K, A>>, f: (value: A) => B): Record<K, B> =>
-  Object.fromEntries(Object.entries<A>(record).map(([key, value]) => [key, f(value)])) as Record<K, B>;
-
-/** What a program may be given: everything but 64-bit integers as it is. */
-const numbersOf = (array: NdArray): Exclude<TypedArray, BigInt64Array | BigUint64Array> =>
-  array.data instanceof BigInt64Array || array.data instanceof BigUint64Array ? toFloat64(array) : array.data;
 
 /** Devices that compute in float32 on a GPU, or on software that takes the freedoms of one. */
 export const isGpu = (device: string): boolean => /webgpu|webgl|headlessgl|\bgl\b/.test(device);
