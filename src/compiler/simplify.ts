@@ -1,3 +1,4 @@
+import { cycleOf, indexOf, type Affine } from "../dsl/index.js";
 import { always, and, conditionKey, conjuncts, hasTest, not, or, within } from "./conditions.js";
 import type { Condition, Read, Value } from "./ir.js";
 import { implies } from "./solve.js";
@@ -153,7 +154,7 @@ export const guarded = (c: Condition, then: Value, otherwise: Value, given: Cond
   let left: readonly Condition[] = conjuncts(c);
   let value = then;
   for (const d of left) {
-    if (d.kind !== "atLeast") continue;
+    if (d.kind !== "atLeast" || isPeriodic(d.of)) continue;
     const rest = and(given, ...left.filter((e) => e !== d));
     const dropped = absorb(d, value, otherwise.value, rest);
     if (dropped) {
@@ -163,6 +164,9 @@ export const guarded = (c: Condition, then: Value, otherwise: Value, given: Cond
   }
   return select(and(...left), value, otherwise);
 };
+
+/** It says the same for every so-manyth value of an index: where it fails lies no border, but a residue class, which a split takes out. */
+const isPeriodic = (a: Affine): boolean => a.key.includes("f(") && [...variablesOf(a)].some((v) => cycleOf(a, indexOf(v).terms[0]!.atom.key)?.step === 0);
 
 /** `value` with fills such that it equals `outside` wherever `d` fails, or undefined. `rest` holds anyway. */
 const absorb = (d: Condition, value: Value, outside: number, rest: Condition): Value | undefined => {

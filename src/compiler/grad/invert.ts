@@ -29,6 +29,8 @@ interface Range {
   readonly of: Affine;
   readonly count: number;
   readonly name: string;
+  /** An unknown counts the values that this range leaves it. */
+  readonly used?: boolean;
 }
 
 class Inversion {
@@ -151,25 +153,27 @@ class Inversion {
 
   /** An unknown that some range leaves fewer values than it has: it counts these. False when there is none. */
   private bound(): boolean {
-    let best: { readonly v: Variable; readonly first: Affine; readonly up: boolean; readonly values: number; readonly name: string; readonly gain: number } | undefined;
-    for (const { of, count, name } of this.ranges)
-      for (const { v, coefficient: c } of this.unknownTerms(of)) {
-        const rest = subtract(of, scale(indexOf(v), c));
-        const values = Math.ceil(count / Math.abs(c));
-        const gain = extentOf(v) / values;
+    let best: { readonly range: Range; readonly v: Variable; readonly first: Affine; readonly c: number; readonly gain: number } | undefined;
+    for (const range of this.ranges.filter((r) => !r.used))
+      for (const { v, coefficient: c } of this.unknownTerms(range.of)) {
+        const rest = subtract(range.of, scale(indexOf(v), c));
+        // On average over the residues of what is known: as a whole number of values it may be no gain yet.
+        const gain = (extentOf(v) * Math.abs(c)) / range.count;
         if (gain <= (best?.gain ?? 1)) continue;
         const first = c > 0 ? negate(floorDivide(rest, c)) : floorDivide(rest, -c);
         // A quotient of another unknown would only hide it.
         if (first.terms.some((t) => t.atom.kind !== "variable" && this.isUnknown(t.atom)) || variablesIn(rest).has(v)) continue;
-        best = { v, first, up: c > 0, values, name, gain };
+        best = { range, v, first, c, gain };
       }
     if (!best) return false;
-    const { v, first, up, values, name } = best;
+    const { range, v, first, c } = best;
+    const values = Math.ceil(range.count / Math.abs(c));
+    this.ranges = this.ranges.map((r) => (r === range ? { ...r, used: true } : r));
     if (values === 1) this.replace(v, first);
     else {
-      const step = variable(name, values, v.span);
+      const step = variable(range.name, values, v.span);
       this.unknown.add(step);
-      this.replace(v, up ? add(first, indexOf(step)) : subtract(first, indexOf(step)));
+      this.replace(v, c > 0 ? add(first, indexOf(step)) : subtract(first, indexOf(step)));
     }
     return true;
   }

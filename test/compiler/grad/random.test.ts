@@ -1,10 +1,9 @@
-import { writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { vjp, IndexicalError, compile } from "../../../src/index.js";
+import { IndexicalError, vjp } from "../../../src/index.js";
 import { runPasses } from "../../../src/compiler/passes.js";
 import { trace } from "../../../src/compiler/trace.js";
-import { Evaluation, float64, nodeOf, sizeOf, type AnyTensor, type Tensor } from "../../../src/dsl/index.js";
+import { Evaluation, float64, sizeOf } from "../../../src/dsl/index.js";
 import { difference } from "../../support/meaning.js";
 import { interpret } from "../../support/interpret.js";
 import { programs, type LanguageProgram } from "../../support/programs.js";
@@ -32,15 +31,11 @@ const adjointOf = (program: LanguageProgram) => {
   }
 };
 
-let [taken, refused] = [0, 0];
-
-const run = Number(process.env["RUNS"] ?? 300);
-
 describe("random programs of the language", () => {
   it("have the adjoint that forward mode says", () => {
+    let [taken, refused] = [0, 0];
     fc.assert(
       fc.property(programs(), (program) => {
-        writeFileSync('/tmp/grad/last.txt', String(program));
         const made = adjointOf(program);
         if (!made) return void refused++;
         taken++;
@@ -55,8 +50,9 @@ describe("random programs of the language", () => {
         const passed = interpret(runPasses(adjoint, { verify: true }), inputs as never);
         expect(difference(gradients, Object.fromEntries(Object.entries(passed).map(([k, v]) => [k, v.data])))).toBe(undefined);
       }),
-      { numRuns: run, seed: Number(process.env["SEED"] ?? 1) },
+      { numRuns: Number(process.env["RUNS"] ?? 400) },
     );
-    console.log({ taken, refused });
+    // Most programs have a derivative: the others hold a step where it is a value.
+    expect(taken).toBeGreaterThan(5 * refused);
   }, 600_000);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { argmax, compile, erf, fn, grad, IndexicalError, max, mean, min, prod, sigmoid, stopGradient, sum, tensor, uniform, type Matrix, type Scalar, type Vector } from "../../../src/index.js";
+import { argmax, compile, erf, fn, grad, IndexicalError, max, mean, min, prod, sigmoid, stopGradient, sum, tensor, uniform, type AnyTensor, type Matrix, type Scalar, type Vector } from "../../../src/index.js";
 import { checkAdjoint, checkDevice, checkDifferences, reals } from "./check.js";
 
 const away = (low: number, high: number) => (n: number, seed: number): Float64Array => reals(n, seed).map((v) => low + ((high - low) * (v + 1)) / 2);
@@ -99,7 +99,7 @@ describe("at the corners", () => {
 
   it("what a guard keeps out is not multiplied: there is no 0 times infinity", async () => {
     expect(await slopes(fn((v) => (v > 0 ? Math.log(v) : 0)), [0, 1, 4])).toEqual([0, 1, 0.25]);
-    expect(await slopes(fn((v) => (v === 0 ? 1 : Math.sin(v) / v)), [0])).toEqual([0]);
+    expect(await slopes(fn((v: number) => (v === 0 ? 1 : Math.sin(v) / v)), [0])).toEqual([0]);
   });
 
   it("the first of equal maxima and minima takes it all", async () => {
@@ -154,9 +154,9 @@ describe("reads by data", () => {
 });
 
 describe("what has no derivative", () => {
-  const refused = (f: (inputs: { x: Vector }) => Vector | Scalar): string => {
+  const refused = (f: (inputs: { x: Vector }) => AnyTensor): string => {
     try {
-      grad(({ x }: { x: Vector }) => { const y = f({ x }) as Vector; return y.shape.length === 0 ? y : tensor(() => sum((i) => y(i))); })({ x: tensor([3], (i) => i) });
+      grad(({ x }: { x: Vector }) => { const y = f({ x }); return y.rank === 0 ? y : tensor(() => sum((i) => (y as Vector)(i))); })({ x: tensor([3], (i) => i) });
     } catch (error) {
       if (error instanceof IndexicalError) return `${error.code} ${error.span?.line === undefined ? "nowhere" : "with its place"}`;
       throw error;
@@ -177,8 +177,8 @@ describe("what has no derivative", () => {
   });
 
   it("is a constant where that is said, an index, or a condition", () => {
-    expect(refused(({ x }) => tensor((i) => x(i) - stopGradient(Math.floor(x(i)))))).toBe("taken");
-    expect(refused(({ x }) => tensor((i) => x(Math.max(0, Math.min(2, Math.floor(x(i)))))))).toBe("taken");
-    expect(refused(({ x }) => tensor((i) => (Math.floor(x(i)) === 1 ? x(i) : 0)))).toBe("taken");
+    expect(refused(({ x }) => tensor((i: number) => x(i) - stopGradient(Math.floor(x(i)))))).toBe("taken");
+    expect(refused(({ x }) => tensor((i: number) => x(Math.max(0, Math.min(2, Math.floor(x(i)))))))).toBe("taken");
+    expect(refused(({ x }) => tensor((i: number) => (Math.floor(x(i)) === 1 ? x(i) : 0)))).toBe("taken");
   });
 });

@@ -125,7 +125,7 @@ export class Tangent {
       case "prod":
         return {
           value: terms.reduce((s, t) => s * t.value, 1),
-          change: terms.reduce((s, t, k) => s + terms.reduce((p, u, m) => p * (m === k ? u.change : u.value), 1), 0),
+          change: terms.reduce((s, _, k) => s + terms.reduce((p, u, m) => p * (m === k ? u.change : u.value), 1), 0),
         };
       case "max":
         return terms.reduce((best, t) => (t.value > best.value ? t : best));
