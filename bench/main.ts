@@ -9,18 +9,19 @@ import { findPeers, installPeers } from "./peers.js";
 import { probe, Prober } from "./probe.js";
 import { page, table, type Report, type Row } from "./report.js";
 
-const help = `npm run bench -- [--json FILE] [--only W1,W2,...] [--threads 1,2] [--rounds 7] [--device wasm] [--no-peers] [--no-browser] [--no-install]
+const help = `npm run bench -- [--json FILE] [--only W1,W2,...] [--threads 1,2] [--rounds 7] [--device wasm] [--no-peers] [--no-browser] [--no-install] [--note TEXT]
 
 Workloads: ${allNames.join(", ")} (meshnet:64 is MeshNet on 64^3).
 Each workload runs next to every peer that can run it, all in turns, each in a process of its own; times are medians. Peers from npm are installed into
 bench/.peers when they are missing; PyTorch is used when python3 has it, Chromium when it is installed.
 W1 and W2 run on gpujs:webasm as well, with and without its vector loads.
+--note is printed below the table: what else the machine did.
 Without --only and --json the report goes to bench/results/DATE.json and its table to docs/benchmarks.md.`;
 
 const { values: options } = parseArgs({
   options: {
     json: { type: "string" }, only: { type: "string" }, threads: { type: "string", default: "1,2" }, rounds: { type: "string", default: "7" },
-    device: { type: "string" }, "no-peers": { type: "boolean" }, "no-browser": { type: "boolean" }, "no-install": { type: "boolean" }, help: { type: "boolean" },
+    device: { type: "string" }, "no-peers": { type: "boolean" }, "no-browser": { type: "boolean" }, "no-install": { type: "boolean" }, note: { type: "string" }, help: { type: "boolean" },
   },
 });
 if (options.help) {
@@ -62,7 +63,7 @@ for (const name of names)
   }
 for (const prober of probers.values()) await prober.close();
 const report: Report = {
-  machine: { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30), node: process.version, ...machine, form, date: new Date().toISOString().slice(0, 10) },
+  machine: { cpu: cpus()[0]?.model ?? "unknown", cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30), node: process.version, ...machine, form, date: new Date().toISOString().slice(0, 10), note: options.note },
   results,
 };
 const write = (file: string, text: string): void => {

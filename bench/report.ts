@@ -37,7 +37,7 @@ export interface Row {
 }
 
 export interface Report {
-  readonly machine: Probe & { readonly cpu: string; readonly cores: number; readonly memoryGb: number; readonly node: string; readonly date: string; readonly form: string };
+  readonly machine: Probe & { readonly cpu: string; readonly cores: number; readonly memoryGb: number; readonly node: string; readonly date: string; readonly form: string; readonly note?: string | undefined };
   readonly results: readonly Row[];
 }
 
@@ -78,5 +78,5 @@ Medians of interleaved rounds, each contestant in a process of its own; rows *in
 ${parts
   .filter(([, , rows]) => rows.length > 0)
   .map(([title, text, rows]) => `\n## ${title}\n\n${text === "" ? "" : `${text}\n\n`}${table(rows)}\n`)
-  .join("")}`;
+  .join("")}${machine.note === undefined ? "" : `\n${machine.note}\n`}`;
 };
