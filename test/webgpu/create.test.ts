@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { emitWebgpu } from "../../src/compiler/emit/webgpu/index.js";
 import type { Program, Source, Value } from "../../src/compiler/ir.js";
-import { indexOf, shift, variable } from "../../src/dsl/index.js";
+import { indexOf, remainder, scale, shift, variable } from "../../src/dsl/index.js";
 import { closeSharedDevice, createWebgpu, limitsOf, openDevice, probeWebgpu, sharedDevice } from "../../src/runtime/webgpu/index.js";
 import { convStage } from "../support/networks.js";
 import { interpret, ir } from "../support/interpret.js";
@@ -244,7 +244,27 @@ describe("devices", () => {
     const plan = emitWebgpu(chain(2));
     const most = { ...plan, buffers: [...plan.buffers, { name: "volume", bytes: 2 ** 40 }], needs: { ...plan.needs, maxStorageBufferBindingSize: 2 ** 40 } };
     await expect(createWebgpu(most)).rejects.toThrow(`the program needs ${2 ** 40} bytes in one buffer (volume); this WebGPU device has ${limits.maxStorageBufferBindingSize}`);
-    await expect(createWebgpu({ ...plan, needs: { ...plan.needs, maxStorageBuffersPerShaderStage: 1000 } })).rejects.toThrow("[device-limit]");
+    await expect(createWebgpu({ ...plan, needs: { ...plan.needs, maxStorageBuffersPerShaderStage: 1000 } })).rejects.toThrow(/1000 buffers for one shader \(s0\).*The peak is at s0, which needs .*\[device-limit\]/s);
+  });
+
+  test("the step at which the most is alive is named, also when memory does not suffice", async () => {
+    const [k, l] = [variable("k", n), variable("l", 3 * n)];
+    const wide = ir.stage("wide", [l], ir.read(x, [remainder(indexOf(l), n)]));
+    const wider = ir.stage("wider", [l], ir.mul(ir.read(wide, [indexOf(l)]), ir.read(wide, [shift(scale(indexOf(l), -1), 3 * n - 1)])));
+    const back = ir.stage("back", [k], ir.read(wider, [scale(indexOf(k), 3)]));
+    const plan = emitWebgpu(ir.program([wide, wider, back], [x]));
+    expect(plan.peak.step).toBe("wider");
+    expect(plan.peak.tensors.map((t) => t.name)).toEqual(["wide", "wider", "x", "back"]);
+    const real = await sharedDevice();
+    class GPUOutOfMemoryError extends Error {}
+    const full = new Proxy(real, {
+      get: (target, key) => {
+        if (key === "popErrorScope") return async (): Promise<unknown> => (await target.popErrorScope(), new GPUOutOfMemoryError("no memory"));
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === "function" ? (value as (...of: unknown[]) => unknown).bind(target) : value;
+      },
+    });
+    await expect(createWebgpu(plan, { device: full })).rejects.toThrow(new RegExp(`allocating ${plan.peakBytes} bytes.*\\[device-memory\\].*The peak is at wider, which needs wide \\[3000\\] with 12000 bytes`, "s"));
   });
 
   test("what the device finds wrong is an error", async () => {

@@ -1,7 +1,7 @@
 import { IndexicalError } from "../../dsl/errors.js";
 import { isBuffer, type ResidentExecutable, type ResidentInput, type ResidentOptions, type ResidentResult, type Result, type RunOptions } from "../backend.js";
 import { reportOf, sharedDevice, type AdapterReport } from "./adapter.js";
-import { checkLimits, Loss, watched } from "./failures.js";
+import { checkLimits, Loss, peakText, watched } from "./failures.js";
 import { mapRead, usage } from "./flags.js";
 import type { WebgpuPlace, WebgpuPlan, WebgpuStep, WebgpuTensor } from "./plan.js";
 import { checkSource, checkTargets, elements, refusedSource, vectorBytes } from "./resident.js";
@@ -38,7 +38,7 @@ export const createWebgpu = async (plan: WebgpuPlan, options: WebgpuOptions = {}
       await watched(device, `allocating ${plan.peakBytes} bytes`, () => {
         for (const { name, bytes } of plan.buffers)
           buffers.push(device.createBuffer({ label: name, size: bytes, usage: usage.STORAGE | usage.COPY_SRC | usage.COPY_DST }));
-      });
+      }, `${peakText(plan)}: free memory on the device, use a smaller volume, or run on parts of it.`);
       const executable = new WebgpuRun(plan, device, loss, buffers, pipelines, options.timestamps ? new Stopwatch(device, plan.steps) : undefined);
       await executable.load();
       return executable;

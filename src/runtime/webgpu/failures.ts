@@ -1,6 +1,7 @@
 import { IndexicalError } from "../../dsl/errors.js";
 import type { WebgpuLimits, WebgpuPlan } from "./plan.js";
 import { limitsOf } from "./adapter.js";
+import { elements } from "./resident.js";
 
 const scopes: readonly GPUErrorFilter[] = ["validation", "out-of-memory", "internal"];
 
@@ -8,7 +9,7 @@ const scopes: readonly GPUErrorFilter[] = ["validation", "out-of-memory", "inter
  * Runs `work`, which may not wait for anything, and turns what the device complains about into errors: scopes belong
  * to the device, so that nobody else's commands may come between. @throws device-failed, device-memory
  */
-export const watched = async <T>(device: GPUDevice, what: string, work: () => T): Promise<T> => {
+export const watched = async <T>(device: GPUDevice, what: string, work: () => T, remedy = "Free memory on the device, or use a smaller volume."): Promise<T> => {
   for (const s of scopes) device.pushErrorScope(s);
   let result: T;
   let verdicts: Promise<GPUError | null>[];
@@ -22,7 +23,7 @@ export const watched = async <T>(device: GPUDevice, what: string, work: () => T)
   if (!error) return result;
   const memory = "GPUOutOfMemoryError" === error.constructor.name;
   throw new IndexicalError(memory ? "device-memory" : "device-failed", `WebGPU failed at ${what}: ${error.message}`, {
-    remedy: memory ? "Free memory on the device, or use a smaller volume." : "Buffers that are given have to be of this device, and not destroyed; otherwise try another device.",
+    remedy: memory ? remedy : "Buffers that are given have to be of this device, and not destroyed; otherwise try another device.",
   });
 };
 
@@ -69,14 +70,30 @@ const names: Readonly<Record<keyof WebgpuLimits, string>> = {
   maxComputeWorkgroupStorageSize: "bytes shared by a workgroup",
 };
 
+/** What is largest where the most is alive, as a sentence. */
+export const peakText = ({ peak }: WebgpuPlan): string =>
+  `The peak is at ${peak.step}, which needs ${peak.tensors.slice(0, 3).map(({ name, shape }) => `${name} [${shape.join(", ")}] with ${4 * elements(shape)} bytes`).join(", ")}`;
+
+/** What needs most of something. */
+const neediest = ({ buffers, steps }: WebgpuPlan): Readonly<Record<keyof WebgpuLimits, string | undefined>> => {
+  const most = <T extends { readonly name: string }>(all: readonly T[], need: (t: T) => number): string | undefined =>
+    all.reduce<T | undefined>((a, b) => (a && need(a) >= need(b) ? a : b), undefined)?.name;
+  return {
+    maxStorageBufferBindingSize: most(buffers, (b) => b.bytes),
+    maxStorageBuffersPerShaderStage: most(steps, (s) => s.bindings.length),
+    maxComputeInvocationsPerWorkgroup: most(steps, (s) => s.threads),
+    maxComputeWorkgroupStorageSize: most(steps, (s) => s.shared),
+  };
+};
+
 /** Refuses, before anything is allocated, what the device can't hold. @throws device-limit */
 export const checkLimits = (plan: WebgpuPlan, device: GPUDevice): void => {
   const has = limitsOf(device);
   for (const key of Object.keys(names) as (keyof WebgpuLimits)[]) {
     if (plan.needs[key] <= has[key]) continue;
-    const largest = key === "maxStorageBufferBindingSize" ? plan.buffers.reduce((a, b) => (b.bytes > a.bytes ? b : a)) : undefined;
-    throw new IndexicalError("device-limit", `the program needs ${plan.needs[key]} ${names[key]}${largest ? ` (${largest.name})` : ""}; this WebGPU device has ${has[key]}`, {
-      remedy: "Give the limits of this device when the program is compiled, use a smaller volume, or run on another device.",
+    const who = neediest(plan)[key];
+    throw new IndexicalError("device-limit", `the program needs ${plan.needs[key]} ${names[key]}${who === undefined ? "" : ` (${who})`}; this WebGPU device has ${has[key]}. ${peakText(plan)}`, {
+      remedy: "Give the limits of this device when the program is compiled, use a smaller volume or run on parts of it, with fewer channels where these tensors are made, or run on another device.",
     });
   }
 };

@@ -15,6 +15,8 @@ export interface WebgpuPlan {
   readonly once: number;
   /** Bytes on the device at the peak: all buffers, and the copies of the outputs from which they are read back. */
   readonly peakBytes: number;
+  /** The step at which the most tensors are alive, and those, the largest first. */
+  readonly peak: { readonly step: string; readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[] };
   /** The least limits of a device that can run the plan. */
   readonly needs: WebgpuLimits;
 }

@@ -3,7 +3,7 @@ import type { WebgpuLimits, WebgpuPlace, WebgpuPlan, WebgpuTensor } from "../../
 import type { Program, Source } from "../../ir.js";
 import { kernelsOf, type Kernel, type Tiling } from "./kernels.js";
 import { Shader, type Vectors } from "./shader.js";
-import { store } from "./storage.js";
+import { peakOf, store } from "./storage.js";
 
 export interface WebgpuOptions {
   /** The limits of the device that the plan is for; those that nearly all have, when it is not known. */
@@ -28,6 +28,7 @@ export const emitWebgpu = (program: Program, options: WebgpuOptions = {}): Webgp
   const steps = kernels.map((k) => new Shader(k.threads, (s) => places.get(s)!, vectorsOf(k, places, limits)).write(k.name, k.sections));
   const tensor = (name: string, source: Source): WebgpuTensor => ({ name, shape: source.shape, place: places.get(source)! });
   const outputs = program.outputs.map((o) => tensor(o.name, o.source));
+  const { at, alive } = peakOf(program, kernels);
   const most = (all: readonly number[]): number => all.reduce((a, b) => Math.max(a, b), 0);
   return {
     kind: "webgpu",
@@ -38,6 +39,7 @@ export const emitWebgpu = (program: Program, options: WebgpuOptions = {}): Webgp
     steps,
     once: kernels.filter((k) => k.once).length,
     peakBytes: buffers.reduce((n, b) => n + b.bytes, 0) + outputs.reduce((n, o) => n + 4 * sizeOf(o.shape), 0),
+    peak: { step: kernels[at]?.name ?? "the start", tensors: alive.map(({ name, shape }) => ({ name, shape })) },
     needs: {
       maxStorageBufferBindingSize: most(buffers.map((b) => b.bytes)),
       maxStorageBuffersPerShaderStage: most(steps.map((s) => s.bindings.length)),

@@ -112,3 +112,21 @@ export const store = (program: Program, uses: readonly Use[], mostBindings: numb
 };
 
 const sizeIn = (s: Source | Group, elements: (s: Source) => number): number => ("members" in s ? s.elements : elements(s));
+
+/** The use at which the most is alive, and what that is, the largest first. Inputs, outputs and constants always are. */
+export const peakOf = (program: Program, uses: readonly Use[]): { readonly at: number; readonly alive: readonly Source[] } => {
+  const spans = new Map<Source, [first: number, last: number]>();
+  for (const s of [...program.inputs, ...program.outputs.map((o) => o.source)]) spans.set(s, [0, Infinity]);
+  uses.forEach(({ reads, target, once }, k) => {
+    if (!spans.has(target)) spans.set(target, [k, once ? Infinity : k]);
+    for (const s of reads) {
+      const span = spans.get(s);
+      if (span) span[1] = Math.max(span[1], k);
+      else spans.set(s, [0, Infinity]);
+    }
+  });
+  const aliveAt = (k: number): Source[] => [...spans].filter(([, [first, last]]) => first <= k && k <= last).map(([s]) => s);
+  const size = (all: readonly Source[]): number => all.reduce((n, s) => n + sizeOf(s.shape), 0);
+  const at = uses.reduce((best, _, k) => (size(aliveAt(k)) > size(aliveAt(best)) ? k : best), 0);
+  return { at, alive: aliveAt(at).sort((a, b) => sizeOf(b.shape) - sizeOf(a.shape)) };
+};
