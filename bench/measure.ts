@@ -56,7 +56,7 @@ export const measure = async (order: Order): Promise<readonly Row[]> => {
     const reference = beside && (await enter(beside.as, open(script("ours.ts", beside.name, device, String(threads)))));
     const others: Contestant[] = [];
     for (const p of peers) {
-      const contestant = p.plays(workload, threads, device) ? await enter(p.name, open(p.command(workload, threads))) : undefined;
+      const contestant = p.plays(workload, threads, device) ? await enter(p.name, open(p.command(name, threads))) : undefined;
       if (contestant) others.push(contestant);
     }
     const command = order.browser && device === "wasm" ? chromiumCommand(workload, threads) : undefined;

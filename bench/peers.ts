@@ -14,7 +14,7 @@ export interface Peer {
   readonly name: string;
   /** Whether it can run the workload, in so many threads beside this device. */
   readonly plays: (workload: Workload, threads: number, device: string) => boolean;
-  readonly command: (workload: Workload, threads: number) => readonly string[];
+  readonly command: (workload: string, threads: number) => readonly string[];
 }
 
 /** A program of this folder, run with the loader. */
@@ -57,25 +57,25 @@ export const findPeers = (): readonly Peer[] => {
   };
   add("onnxruntime-node", find("onnxruntime-node"), (path) => ({
     plays: (w, _, device) => isWasm(device) && w.onnx !== undefined,
-    command: (w, threads) => script("peers/onnxruntime.ts", w.name, path, "onnxruntime-node", String(threads)),
+    command: (name, threads) => script("peers/onnxruntime.ts", name, path, "onnxruntime-node", String(threads)),
   }));
   add("onnxruntime-web", find("onnxruntime-web"), (path) => ({
     // Its threads need a page.
     plays: (w, threads, device) => isWasm(device) && w.onnx !== undefined && threads === 1,
-    command: (w, threads) => script("peers/onnxruntime.ts", w.name, path, "onnxruntime-web", String(threads)),
+    command: (name, threads) => script("peers/onnxruntime.ts", name, path, "onnxruntime-web", String(threads)),
   }));
   add("tfjs", find("@tensorflow/tfjs") && find("@tensorflow/tfjs-backend-wasm"), () => ({
     plays: (w, threads, device) => isWasm(device) && /^(W[1-57]|chain)$/.test(w.name) && threads === 1,
-    command: (w) => script("peers/tfjs.ts", w.name, join(folder, "package.json")),
+    command: (name) => script("peers/tfjs.ts", name, join(folder, "package.json")),
   }));
   add("pytorch", python(), (path) => ({
     plays: (w, _, device) => isWasm(device) && (w.onnx !== undefined || w.peers?.includes("pytorch") === true),
-    command: (w, threads) => [path, join(root, "bench/peers/pytorch.py"), w.name, String(threads)],
+    command: (name, threads) => [path, join(root, "bench/peers/pytorch.py"), name, String(threads)],
   }));
   found.push({
     name: "gpujs-naive",
     plays: (w, _, device) => device.startsWith("gpujs:webasm") && /^W[135]$/.test(w.name),
-    command: (w) => script("peers/gpujs-naive.ts", w.name),
+    command: (name) => script("peers/gpujs-naive.ts", name),
   });
   if (absent.length > 0) console.error(`not installed, and left out: ${absent.join(", ")} (npm packages with --install; PyTorch is Debian's python3-torch)`);
   return found;
