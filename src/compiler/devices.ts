@@ -28,6 +28,12 @@ export interface DeviceOptions {
   readonly stock?: boolean | undefined;
   /** Has `webgpu` measure each step of each run by the GPU's own clock: `timings` gives the last. Each step becomes a pass of its own, which costs some time. */
   readonly timestamps?: boolean | undefined;
+  /**
+   * How `webgpu` stores results between its kernels: float32 by default. With float16 they take half the memory and its
+   * bandwidth; arithmetic, inputs and outputs stay float32. Each number stored is rounded by at most 2^-11 of itself
+   * (2^-25 below 2^-14), and is infinite beyond 65504. The adapter has to have the feature `shader-f16`.
+   */
+  readonly storage?: "float32" | "float16" | undefined;
 }
 
 /** A kernel as a person can read it. */
@@ -82,10 +88,10 @@ export const devices: readonly Device[] = [
     name: "webgpu",
     describe: "own WGSL on a GPU, one submit a run",
     probe: probeWebgpu,
-    create: async (_traced, program, { gpu, timestamps }, measured = {}) => {
+    create: async (_traced, program, { gpu, timestamps, storage }, measured = {}) => {
       const device = gpu ?? (await sharedDevice());
       const [given, limits] = [program(), limitsOf(device)];
-      return createWebgpu(emitWebgpu(given, { limits, tiling: tunedWebgpu(given, measured, limits) }), { device, timestamps });
+      return createWebgpu(emitWebgpu(given, { limits, storage, tiling: tunedWebgpu(given, measured, limits) }), { device, timestamps });
     },
     kernels: (program, measured = {}) => emitWebgpu(program, { tiling: tunedWebgpu(program, measured) }).steps.map(({ name, source }) => ({ name, device: "webgpu", source })),
     tuner: async ({ gpu }) => {
@@ -127,5 +133,8 @@ export const findDevice = async (name: string): Promise<{ readonly device: Devic
 };
 
 /** The executable of a traced program on a device. */
-export const createOn = async (device: Device, traced: Traced, options: DeviceOptions, measured?: Measured): Promise<Executable> =>
-  device.create(traced, () => runPasses(traced), options, measured);
+export const createOn = async (device: Device, traced: Traced, options: DeviceOptions, measured?: Measured): Promise<Executable> => {
+  if (options.storage === "float16" && device.name !== "webgpu")
+    throw new IndexicalError("device-feature", `the device ${device.name} stores numbers as float32 only`, { remedy: 'Compile with device: "webgpu", or without storage.' });
+  return device.create(traced, () => runPasses(traced), options, measured);
+};

@@ -1,7 +1,6 @@
 import { IndexicalError } from "../../dsl/errors.js";
 import type { WebgpuLimits, WebgpuPlan } from "./plan.js";
-import { limitsOf } from "./adapter.js";
-import { elements } from "./resident.js";
+import { limitsOf, reportOf } from "./adapter.js";
 
 const scopes: readonly GPUErrorFilter[] = ["validation", "out-of-memory", "internal"];
 
@@ -72,7 +71,7 @@ const names: Readonly<Record<keyof WebgpuLimits, string>> = {
 
 /** What is largest where the most is alive, as a sentence. */
 export const peakText = ({ peak }: WebgpuPlan): string =>
-  `The peak is at ${peak.step}, which needs ${peak.tensors.slice(0, 3).map(({ name, shape }) => `${name} [${shape.join(", ")}] with ${4 * elements(shape)} bytes`).join(", ")}`;
+  `The peak is at ${peak.step}, which needs ${peak.tensors.slice(0, 3).map(({ name, shape, bytes }) => `${name} [${shape.join(", ")}] with ${bytes} bytes`).join(", ")}`;
 
 /** What needs most of something. */
 const neediest = ({ buffers, steps }: WebgpuPlan): Readonly<Record<keyof WebgpuLimits, string | undefined>> => {
@@ -86,8 +85,13 @@ const neediest = ({ buffers, steps }: WebgpuPlan): Readonly<Record<keyof WebgpuL
   };
 };
 
-/** Refuses, before anything is allocated, what the device can't hold. @throws device-limit */
+/** Refuses, before anything is allocated, what the device can't hold or do. @throws device-limit, device-feature */
 export const checkLimits = (plan: WebgpuPlan, device: GPUDevice): void => {
+  for (const feature of plan.features)
+    if (!device.features.has(feature))
+      throw new IndexicalError("device-feature", `the program stores numbers as float16, and this WebGPU device (${reportOf(device.adapterInfo).name}) was not opened with the feature ${feature}`, {
+        remedy: 'Compile with storage: "float32"; where the adapter has the feature, ask for it when you open a device of your own.',
+      });
   const has = limitsOf(device);
   for (const key of Object.keys(names) as (keyof WebgpuLimits)[]) {
     if (plan.needs[key] <= has[key]) continue;

@@ -16,9 +16,11 @@ export interface WebgpuPlan {
   /** Bytes on the device at the peak: all buffers, and the copies of the outputs from which they are read back. */
   readonly peakBytes: number;
   /** The step at which the most tensors are alive, and those, the largest first. */
-  readonly peak: { readonly step: string; readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[] };
+  readonly peak: { readonly step: string; readonly tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly bytes: number }[] };
   /** The least limits of a device that can run the plan. */
   readonly needs: WebgpuLimits;
+  /** Features that the device has to have been opened with. */
+  readonly features: readonly "shader-f16"[];
 }
 
 /** A name and a size in bytes, a multiple of 16. */
@@ -28,13 +30,15 @@ export interface WebgpuBuffer {
 }
 
 /**
- * Where a row-major float32 tensor lies: from element `offset` of a buffer on, or, when it is too big for one
+ * Where a row-major tensor of float32 (or float16) lies: from element `offset` of a buffer on, or, when it is too big for one
  * binding, in `span` elements of each of several buffers, one after the other.
  */
 export interface WebgpuPlace {
   readonly buffers: readonly number[];
   readonly offset: number;
   readonly span: number;
+  /** Whether its elements are float16. Inputs, outputs and constants never are. */
+  readonly half?: boolean;
 }
 
 export interface WebgpuTensor {

@@ -3,13 +3,19 @@ import type { WebgpuLimits, WebgpuPlace, WebgpuPlan, WebgpuTensor } from "../../
 import type { Program, Source } from "../../ir.js";
 import { kernelsOf, type Kernel, type Tiling } from "./kernels.js";
 import { Shader, type Vectors } from "./shader.js";
-import { peakOf, store } from "./storage.js";
+import { peakOf, store, widthOf } from "./storage.js";
 
 export interface WebgpuOptions {
   /** The limits of the device that the plan is for; those that nearly all have, when it is not known. */
   readonly limits?: Partial<WebgpuLimits> | undefined;
   /** How sums of products are computed; `auto` by default. */
   readonly tiling?: Tiling | undefined;
+  /**
+   * How results between steps, and operands that are laid out for tiles, are stored: as float32 by default. As float16
+   * they take half the room; arithmetic, sums, inputs and outputs stay float32. Each number that is stored is rounded by
+   * at most 2^-11 of itself (2^-25 where it is below 2^-14), and is infinite beyond 65504.
+   */
+  readonly storage?: "float32" | "float16" | undefined;
 }
 
 /** What nearly every device has. */
@@ -24,11 +30,15 @@ export const usualLimits: WebgpuLimits = {
 export const emitWebgpu = (program: Program, options: WebgpuOptions = {}): WebgpuPlan => {
   const limits = { ...usualLimits, ...options.limits };
   const kernels = kernelsOf(program, limits, options.tiling ?? "auto");
-  const { buffers, places } = store(program, kernels, limits.maxStorageBuffersPerShaderStage, limits.maxStorageBufferBindingSize);
+  const outside = new Set<Source>(program.outputs.map((o) => o.source));
+  // Partial sums stay as exact as the sums that they become.
+  const halves = new Set<Source>(options.storage === "float16" ? kernels.filter((k) => !k.partial && !outside.has(k.target)).map((k) => k.target) : []);
+  const bytes = (s: Source): number => widthOf(halves.has(s)) * sizeOf(s.shape);
+  const { buffers, places } = store(program, kernels, limits.maxStorageBuffersPerShaderStage, limits.maxStorageBufferBindingSize, halves);
   const steps = kernels.map((k) => new Shader(k.threads, (s) => places.get(s)!, vectorsOf(k, places, limits)).write(k.name, k.sections));
   const tensor = (name: string, source: Source): WebgpuTensor => ({ name, shape: source.shape, place: places.get(source)! });
   const outputs = program.outputs.map((o) => tensor(o.name, o.source));
-  const { at, alive } = peakOf(program, kernels);
+  const { at, alive } = peakOf(program, kernels, bytes);
   const most = (all: readonly number[]): number => all.reduce((a, b) => Math.max(a, b), 0);
   return {
     kind: "webgpu",
@@ -39,7 +49,8 @@ export const emitWebgpu = (program: Program, options: WebgpuOptions = {}): Webgp
     steps,
     once: kernels.filter((k) => k.once).length,
     peakBytes: buffers.reduce((n, b) => n + b.bytes, 0) + outputs.reduce((n, o) => n + 4 * sizeOf(o.shape), 0),
-    peak: { step: kernels[at]?.name ?? "the start", tensors: alive.map(({ name, shape }) => ({ name, shape })) },
+    peak: { step: kernels[at]?.name ?? "the start", tensors: alive.map((s) => ({ name: s.name, shape: s.shape, bytes: bytes(s) })) },
+    features: halves.size > 0 ? ["shader-f16"] : [],
     needs: {
       maxStorageBufferBindingSize: most(buffers.map((b) => b.bytes)),
       maxStorageBuffersPerShaderStage: most(steps.map((s) => s.bindings.length)),

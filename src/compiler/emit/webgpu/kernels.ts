@@ -23,6 +23,8 @@ export interface Kernel extends Use {
   readonly sections: readonly Section[];
   /** Whether the sections write vectors of four. */
   readonly storesVectors: boolean;
+  /** Whether what it writes are parts of sums that another one adds up. */
+  readonly partial: boolean;
 }
 
 /** Threads of a workgroup that computes one element a thread. */
@@ -38,9 +40,10 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, given: Tiling)
   const tilingOf = (region: Region): PlainTiling => (typeof given === "function" ? given(region) : given);
   const kernels: Kernel[] = [];
   const depends = (sources: ReadonlySet<Source>): boolean => [...sources].every((s) => s.kind === "constants" || fixed.has(s));
+  const partials = new Set<Stage>();
   const put = (stage: Stage, plans: readonly Planned[]): void => {
     const storesVectors = plans.every((p) => p.quads);
-    const own = join(plans, limits.maxStorageBuffersPerShaderStage).map((k, i, all): Kernel => ({ ...k, storesVectors, name: all.length === 1 ? stage.name : `${stage.name}.${i}`, target: stage, once: depends(k.reads) }));
+    const own = join(plans, limits.maxStorageBuffersPerShaderStage).map((k, i, all): Kernel => ({ ...k, storesVectors, partial: partials.has(stage), name: all.length === 1 ? stage.name : `${stage.name}.${i}`, target: stage, once: depends(k.reads) }));
     kernels.push(...own);
     if (own.every((k) => k.once)) fixed.add(stage);
   };
@@ -54,7 +57,10 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, given: Tiling)
       const { contraction, tile } = found;
       const split = tiling === "auto" ? splitSums(contraction, tile) : undefined;
       if (split) {
-        for (const partial of split.partial) plan(partial, [regionOf(partial, partial.pieces[0]!)]);
+        for (const partial of split.partial) {
+          partials.add(partial);
+          plan(partial, [regionOf(partial, partial.pieces[0]!)]);
+        }
         return single(split.region, threads, tiling);
       }
       const packed = contraction.families.map((family, f) =>
@@ -152,7 +158,7 @@ const operandsOf = (c: Contraction, packed: readonly (readonly (Source | undefin
 };
 
 /** Regions together in one dispatch, as far as threads and bindings go. */
-const join = (plans: readonly Planned[], mostBindings: number): readonly Omit<Kernel, "name" | "target" | "once" | "storesVectors">[] => {
+const join = (plans: readonly Planned[], mostBindings: number): readonly Omit<Kernel, "name" | "target" | "once" | "storesVectors" | "partial">[] => {
   const kernels: { threads: number; reads: ReadonlySet<Source>; vectors: ReadonlySet<Source>; sections: Section[] }[] = [];
   for (const { threads, reads: sources, vectors = new Set<Source>(), section } of plans) {
     const last = kernels.at(-1);

@@ -15,8 +15,9 @@ export interface Section {
   readonly write: (shader: Shader, group: string) => void;
 }
 
-/** How a buffer is seen: as numbers, or as vectors of four. */
-type View = "f32" | "vec4f";
+/** How a buffer is seen: as numbers, or as vectors of four; of float32 or float16. */
+type View = "f32" | "vec4f" | "f16" | "vec4h";
+const halfOf = { f32: "f16", vec4f: "vec4h" } as const;
 
 /** What workgroup memory holds. */
 type Shared = "f32" | "i32" | "vec4f";
@@ -84,12 +85,16 @@ export class Shader {
   element(source: Source, address: string): string {
     const text = this.standIns.get(source);
     if (text) return text(address);
-    const { buffers, offset, span } = this.placeOf(source);
-    if (buffers.length === 1) return `${this.bind(buffers[0]!, "f32", false, source.name)}[${offset === 0 ? address : `${address} + ${offset}`}]`;
+    const { buffers, offset, span, half = false } = this.placeOf(source);
+    const part = (b: number): string => this.bind(b, half ? "f16" : "f32", false, source.name);
+    const whole = (text: string): string => (half ? `f32(${text})` : text);
+    if (buffers.length === 1) return whole(`${part(buffers[0]!)}[${offset === 0 ? address : `${address} + ${offset}`}]`);
     const name = `read_${buffers.join("_")}`;
     if (!this.declarations.has(name)) {
-      const parts = buffers.map((b) => this.bind(b, "f32", false, source.name));
-      const lines = parts.map((part, k) => (k === parts.length - 1 ? `  return ${part}[at - ${k * span}];` : `  if (at < ${(k + 1) * span}) { return ${part}[at - ${k * span}]; }`));
+      const lines = buffers.map((b, k) => {
+        const found = `return ${whole(`${part(b)}[at - ${k * span}]`)};`;
+        return k === buffers.length - 1 ? `  ${found}` : `  if (at < ${(k + 1) * span}) { ${found} }`;
+      });
       this.declare(name, [`fn ${name}(at: i32) -> f32 {`, ...lines, "}"].join("\n"));
     }
     return `${name}(${address})`;
@@ -97,8 +102,9 @@ export class Shader {
 
   /** Text of the vector of four that begins at element 4 * `address` of a source. */
   vector(source: Source, address: string): string {
-    const { buffers, offset } = this.placeOf(source);
-    return `${this.bind(buffers[0]!, "vec4f", false, source.name)}[${offset === 0 ? address : `${address} + ${offset / 4}`}]`;
+    const { buffers, offset, half = false } = this.placeOf(source);
+    const text = `${this.bind(buffers[0]!, half ? "vec4h" : "vec4f", false, source.name)}[${offset === 0 ? address : `${address} + ${offset / 4}`}]`;
+    return half ? `vec4f(${text})` : text;
   }
 
   /** Writes a number to an element of a source. */
@@ -113,20 +119,22 @@ export class Shader {
   }
 
   /** `at` gives the place in a buffer that begins `unit` elements before the source. */
-  private put(source: Source, view: View, at: (unit: number) => string, value: string): void {
-    const { buffers, offset, span } = this.placeOf(source);
+  private put(source: Source, wide: "f32" | "vec4f", at: (unit: number) => string, value: string): void {
+    const { buffers, offset, span, half = false } = this.placeOf(source);
+    const view = half ? halfOf[wide] : wide;
+    const number = half ? `${view}(${value})` : value;
     if (buffers.length === 1) {
-      this.writer.line(`${this.bind(buffers[0]!, view, true, source.name)}[${at(offset)}] = ${value};`);
+      this.writer.line(`${this.bind(buffers[0]!, view, true, source.name)}[${at(offset)}] = ${number};`);
       return;
     }
     const name = `write_${buffers.join("_")}`;
     if (!this.declarations.has(name)) {
       const parts = buffers.map((b) => this.bind(b, view, true, source.name));
-      const each = view === "f32" ? span : span / 4;
+      const each = wide === "f32" ? span : span / 4;
       const lines = parts.map((part, k) => (k === parts.length - 1 ? `  ${part}[at - ${k * each}] = value;` : `  if (at < ${(k + 1) * each}) { ${part}[at - ${k * each}] = value; return; }`));
       this.declare(name, [`fn ${name}(at: i32, value: ${view}) {`, ...lines, "}"].join("\n"));
     }
-    this.writer.line(`${name}(${at(0)}, ${value});`);
+    this.writer.line(`${name}(${at(0)}, ${number});`);
   }
 
   /** Writes sections, each of which takes the workgroups after those of the one before. */
@@ -151,6 +159,7 @@ export class Shader {
     // A buffer that is written and read has one binding for both.
     const written = new Set(bindings.filter((b) => b.write).map((b) => b.buffer));
     const source = [
+      bindings.some((b) => b.view === "f16" || b.view === "vec4h") ? "enable f16;" : "",
       ...bindings.map(({ name: n, buffer, view }, k) => `@group(0) @binding(${k}) var<storage, ${written.has(buffer) ? "read_write" : "read"}> ${n}: array<${view}>;`),
       ...[...this.memory].map(([n, { type, length }]) => `var<workgroup> ${n}: array<${type}, ${length}>;`),
       ...this.declarations.values(),

@@ -12,6 +12,9 @@ export interface Use {
   readonly once: boolean;
 }
 
+/** Bytes of an element. */
+export const widthOf = (half: boolean): 2 | 4 => (half ? 2 : 4);
+
 export interface Storage {
   readonly buffers: readonly WebgpuBuffer[];
   readonly places: ReadonlyMap<Source, WebgpuPlace>;
@@ -32,7 +35,8 @@ interface Group {
  * their lifetimes, and constants lie together. Where a shader would see more buffers than a device binds, the smallest
  * that it reads move into one.
  */
-export const store = (program: Program, uses: readonly Use[], mostBindings: number, bindingBytes: number): Storage => {
+export const store = (program: Program, uses: readonly Use[], mostBindings: number, bindingBytes: number, halves: ReadonlySet<Source> = new Set()): Storage => {
+  const mostOf = (s: Source): number => Math.floor(bindingBytes / widthOf(halves.has(s)));
   const most = Math.floor(bindingBytes / 4);
   const sources = new Set<Source>([...program.inputs, ...uses.flatMap((u) => [...u.reads, u.target]), ...program.outputs.map((o) => o.source)]);
   const elements = (s: Source): number => sizeOf(s.shape);
@@ -46,12 +50,12 @@ export const store = (program: Program, uses: readonly Use[], mostBindings: numb
   if (constants.reduce((n, s) => n + aligned(elements(s)), 0) <= most) join(constants);
   const vectors = new Set(uses.flatMap((u) => [...u.vectors]));
   for (const { reads, target } of uses) {
-    const partsOf = (s: Source): number => (group.has(s) ? 1 : Math.max(1, Math.ceil(elements(s) / most)));
+    const partsOf = (s: Source): number => (group.has(s) ? 1 : Math.max(1, Math.ceil(elements(s) / mostOf(s))));
     for (;;) {
       const seen = [...new Set([...reads, target].map((s) => group.get(s) ?? s))];
       const bindings = seen.reduce((n, s) => n + ("members" in s ? 1 : partsOf(s)), 0);
       if (bindings <= mostBindings) break;
-      const small = seen.filter((s) => s !== target && s !== group.get(target) && !vectors.has(s as Source)).sort((a, b) => sizeIn(a, elements) - sizeIn(b, elements));
+      const small = seen.filter((s) => s !== target && s !== group.get(target) && !vectors.has(s as Source) && !halves.has(s as Source)).sort((a, b) => sizeIn(a, elements) - sizeIn(b, elements));
       if (small.length < 2) break;
       join(small.slice(0, Math.max(2, Math.min(small.length, bindings - mostBindings + 1))).flatMap((s) => ("members" in s ? s.members : [s])));
     }
@@ -59,13 +63,15 @@ export const store = (program: Program, uses: readonly Use[], mostBindings: numb
 
   const buffers: { name: string; bytes: number }[] = [];
   const places = new Map<Source, WebgpuPlace>();
-  const allocate = (name: string, count: number): number => buffers.push({ name, bytes: Math.max(16, 4 * aligned(count)) }) - 1;
+  const bytesOf = (count: number, half: boolean): number => Math.max(16, widthOf(half) * aligned(count));
+  const allocate = (name: string, count: number, half = false): number => buffers.push({ name, bytes: bytesOf(count, half) }) - 1;
+  const placed = (s: Source, own: readonly number[], span: number): WebgpuPlace => ({ buffers: own, offset: 0, span, ...(halves.has(s) ? { half: true } : {}) });
   const alone = (s: Source): WebgpuPlace => {
-    const count = elements(s);
-    if (count <= most) return { buffers: [allocate(s.name, count)], offset: 0, span: count };
-    const span = Math.floor(most / alignment) * alignment;
+    const [count, half] = [elements(s), halves.has(s)];
+    if (count <= mostOf(s)) return placed(s, [allocate(s.name, count, half)], count);
+    const span = Math.floor(mostOf(s) / alignment) * alignment;
     const parts = Math.ceil(count / span);
-    return { buffers: Array.from({ length: parts }, (_, k) => allocate(`${s.name}.${k}`, Math.min(span, count - k * span))), offset: 0, span };
+    return placed(s, Array.from({ length: parts }, (_, k) => allocate(`${s.name}.${k}`, Math.min(span, count - k * span), half)), span);
   };
   for (const g of new Set(group.values())) {
     const buffer = allocate(g.members.length === 1 ? g.members[0]!.name : "shared", g.elements);
@@ -96,17 +102,17 @@ export const store = (program: Program, uses: readonly Use[], mostBindings: numb
     }
     if (places.has(target)) return;
     const count = elements(target);
-    if (count > most) {
+    if (count > mostOf(target)) {
       places.set(target, alone(target));
       return;
     }
-    const bytes = Math.max(16, 4 * aligned(count));
+    const bytes = bytesOf(count, halves.has(target));
     free.sort((a, b) => buffers[a]!.bytes - buffers[b]!.bytes);
     const at = free.findIndex((b) => buffers[b]!.bytes >= bytes);
-    const [buffer] = free.length > 0 ? free.splice(at < 0 ? free.length - 1 : at, 1) : [allocate(`pool.${pooled.length}`, count)];
+    const [buffer] = free.length > 0 ? free.splice(at < 0 ? free.length - 1 : at, 1) : [allocate(`pool.${pooled.length}`, count, halves.has(target))];
     buffers[buffer!]!.bytes = Math.max(buffers[buffer!]!.bytes, bytes);
     pooled.push({ buffer: buffer!, until: last.get(target)! });
-    places.set(target, { buffers: [buffer!], offset: 0, span: count });
+    places.set(target, placed(target, [buffer!], count));
   });
   return { buffers, places };
 };
@@ -114,7 +120,7 @@ export const store = (program: Program, uses: readonly Use[], mostBindings: numb
 const sizeIn = (s: Source | Group, elements: (s: Source) => number): number => ("members" in s ? s.elements : elements(s));
 
 /** The use at which the most is alive, and what that is, the largest first. Inputs, outputs and constants always are. */
-export const peakOf = (program: Program, uses: readonly Use[]): { readonly at: number; readonly alive: readonly Source[] } => {
+export const peakOf = (program: Program, uses: readonly Use[], bytes: (s: Source) => number): { readonly at: number; readonly alive: readonly Source[] } => {
   const spans = new Map<Source, [first: number, last: number]>();
   for (const s of [...program.inputs, ...program.outputs.map((o) => o.source)]) spans.set(s, [0, Infinity]);
   uses.forEach(({ reads, target, once }, k) => {
@@ -126,7 +132,7 @@ export const peakOf = (program: Program, uses: readonly Use[]): { readonly at: n
     }
   });
   const aliveAt = (k: number): Source[] => [...spans].filter(([, [first, last]]) => first <= k && k <= last).map(([s]) => s);
-  const size = (all: readonly Source[]): number => all.reduce((n, s) => n + sizeOf(s.shape), 0);
+  const size = (all: readonly Source[]): number => all.reduce((n, s) => n + bytes(s), 0);
   const at = uses.reduce((best, _, k) => (size(aliveAt(k)) > size(aliveAt(best)) ? k : best), 0);
-  return { at, alive: aliveAt(at).sort((a, b) => sizeOf(b.shape) - sizeOf(a.shape)) };
+  return { at, alive: aliveAt(at).sort((a, b) => bytes(b) - bytes(a)) };
 };
