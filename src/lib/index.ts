@@ -2,7 +2,10 @@
 export * from "./blocks/index.js";
 export * from "./conv/index.js";
 export * as converters from "./converters/index.js";
-export { convert, type Conversion, type ConvertedLayer, type Converter } from "./converters/index.js";
+export {
+  conversionReport, convert, printReport,
+  type Conversion, type ConversionReport, type ConvertedLayer, type Converter, type Replacement, type WeightMap,
+} from "./converters/index.js";
 export * from "./formats/index.js";
 export * from "./image/index.js";
 export * from "./layers/index.js";
@@ -15,3 +18,4 @@ export * from "./metrics/index.js";
 export * from "./random/index.js";
 export * from "./training/index.js";
 export * from "./transforms/index.js";
+export * from "./volumes/index.js";

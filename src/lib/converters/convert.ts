@@ -35,7 +35,8 @@ export interface Conversion {
 /**
  * The 3D network of a 2D one: every convolution as the converter says; pools, adaptive pools, upsampling and reshapes with a third axis; norms,
  * activations and linear layers as they are. Names stay, so weights of the 2D network are converted by name.
- * A classifier that flattens a map gets the mean of the map over the depth. Any number of slices goes in.
+ * A classifier that flattens a map gets the mean of the map over the depth. As many slices are needed as the 2D network needs rows,
+ * unless pools leave the depth alone.
  */
 export const convert = (net: Network, converter: Converter): Conversion => {
   const first = net.nodes.find(({ layer }) => planarConvolution(layer))?.name ?? refuse("convert-planar", `${net.name} has no convolution of images`, "Convert a 2D network.");

@@ -12,6 +12,11 @@ export interface ConvolutionPlace {
 /** What the pools of a converted network do to the depth: `isotropic` pools K x K as K x K x K, as published; `in-plane` leaves it alone. */
 export type Pools = "isotropic" | "in-plane";
 
+export interface PoolOptions {
+  /** Default `isotropic`. Volumes of few slices need `in-plane`. */
+  readonly pools?: Pools;
+}
+
 /** How the parameters of one layer follow from those of the 2D layer. */
 export interface WeightMap {
   /** In words, for the report: "unchanged", "repeated 3 times along depth and divided by 3", ... */

@@ -3,7 +3,7 @@ import { conv3d as convolve, type SpatialAxis } from "../conv/index.js";
 import { spatialAxis } from "../conv/kernels.js";
 import type { Taps, Variant, VariantLayer } from "../networks/layer.js";
 import { spreadArray, unsqueezeArray } from "./arrays.js";
-import { fresh, type Converter, type WeightMap } from "./converter.js";
+import { fresh, type Converter, type PoolOptions, type WeightMap } from "./converter.js";
 import { convOptions, flatTaps, isotropicTaps, terms, volumeParameters } from "./taps.js";
 import { flatWindow, transposedConv, transposedView } from "./transposed.js";
 
@@ -34,7 +34,7 @@ const weightMap = (how: string, weight: WeightMap["map"]): WeightMap => ({ how, 
  * 2.5D: each convolution is done in the planes orthogonal to `axis`, by default the depth. Weights are those of the 2D network with an axis of extent 1.
  * As published, strides count on that axis too.
  */
-export const conv25d = ({ axis = 0 }: { readonly axis?: SpatialAxis } = {}): Converter => {
+export const conv25d = ({ axis = 0, pools = "isotropic" }: PoolOptions & { readonly axis?: SpatialAxis } = {}): Converter => {
   const flat = spatialAxis("conv25d", axis);
   const variant = dense("conv25d", { axis: flat }, (of) => flatTaps(of, flat));
   const adjoint: Variant = {
@@ -46,7 +46,8 @@ export const conv25d = ({ axis = 0 }: { readonly axis?: SpatialAxis } = {}): Con
   };
   return {
     name: "conv25d",
-    options: { axis: flat },
+    options: { axis: flat, pools },
+    pools,
     convolution: (of) => ({
       variant: of.kind === "conv" ? variant : adjoint,
       weights: weightMap(`an axis of extent 1 for the ${axisNames[flat]}`, ({ weight }) => ({ weight: unsqueezeArray(weight, 2 + flat) })),
@@ -58,12 +59,13 @@ export const conv25d = ({ axis = 0 }: { readonly axis?: SpatialAxis } = {}): Con
  * I3D: 3D kernels, which start as the 2D ones repeated along `axis` and divided by how often.
  * Carreira and Zisserman, "Quo Vadis, Action Recognition?", CVPR 2017.
  */
-export const i3d = ({ axis = 0 }: { readonly axis?: SpatialAxis } = {}): Converter => {
+export const i3d = ({ axis = 0, pools = "isotropic" }: PoolOptions & { readonly axis?: SpatialAxis } = {}): Converter => {
   const repeated = spatialAxis("i3d", axis);
   const variant = dense("i3d", { axis: repeated }, isotropicTaps);
   return {
     name: "i3d",
-    options: { axis: repeated },
+    options: { axis: repeated, pools },
+    pools,
     convolution: (of) => ({ variant, weights: weightMap(...inflation(of, repeated)) }),
   };
 };
@@ -78,7 +80,7 @@ const inflation = (of: Of, axis: 0 | 1 | 2): [string, WeightMap["map"]] => {
 };
 
 /** 3D kernels that start anew, and so do the norms: no weight of the 2D network is kept but those of its linear layers. */
-export const conv3d = (): Converter => {
+export const conv3d = ({ pools = "isotropic" }: PoolOptions = {}): Converter => {
   const variant = dense("conv3d", {}, isotropicTaps);
-  return { name: "conv3d", options: {}, freshNorms: true, convolution: () => ({ variant, weights: fresh }) };
+  return { name: "conv3d", options: { pools }, pools, freshNorms: true, convolution: () => ({ variant, weights: fresh }) };
 };

@@ -2,18 +2,16 @@ import type { Kernel2d, Vector, Volume } from "../../dsl/index.js";
 import { a3dMix, alignShift as mixByThickness, conv3d, convTranspose3d, tsmShift, type SliceMixing } from "../conv/index.js";
 import { unsqueeze } from "../conv/kernels.js";
 import type { ConvLayer, ConvTransposeLayer, LayerParameters, Variant, VariantLayer } from "../networks/layer.js";
-import type { Converter, ConvolutionPlace, Pools } from "./converter.js";
+import type { Converter, ConvolutionPlace, PoolOptions } from "./converter.js";
 import { convOptions, inPlaneTaps, planarParameters, planarTerms } from "./taps.js";
 
 type Of = VariantLayer["of"];
 
-export interface ShiftConverterOptions {
+export interface ShiftConverterOptions extends PoolOptions {
   /** False leaves the shift out of the first convolution, and of every other with as many in-channels. Default true. */
   readonly skipFirst?: boolean;
   /** In-channels of the first convolution; default those of the 2D network. */
   readonly firstConvChannels?: number;
-  /** Default `isotropic`. */
-  readonly pools?: Pools;
 }
 
 /** Mixes slices, and then does the convolution of the 2D network on each. */
@@ -32,6 +30,9 @@ const inPlane = (x: Volume, params: Parameters<Variant["apply"]>[1], of: Of): Vo
   const options = convOptions(inPlaneTaps(of), of, params);
   return of.kind === "conv" ? conv3d(x, w, options) : convTranspose3d(x, w, { ...options, outputPadding: [0, ...of.outputPadding] });
 };
+
+/** Each slice sees the next and the one before; a shift multiplies nothing. */
+const neighbours = { slices: 3, multiplyAdds: 0 };
 
 /** The convolution of the 2D network on each slice, without a shift. */
 const unmixed = (name: string, options: Variant["options"]): Variant => afterMixing(name, { ...options, shift: false }, (x) => x);
@@ -53,7 +54,7 @@ export interface TsmConverterOptions extends ShiftConverterOptions {
  */
 export const tsm = (given: TsmConverterOptions = {}): Converter => {
   const { nFold = 8, shift = true, skipFirst = true, firstConvChannels, pools = "isotropic" } = given;
-  const shifted = afterMixing("tsm", { nFold }, (x) => tsmShift(x, { nFold }));
+  const shifted = afterMixing("tsm", { nFold }, (x) => tsmShift(x, { nFold }), { mixing: neighbours });
   const plain = unmixed("tsm", { nFold });
   return {
     name: "tsm",
@@ -78,7 +79,7 @@ export interface AlignShiftConverterOptions extends TsmConverterOptions {
 export const alignShift = (given: AlignShiftConverterOptions = {}): Converter => {
   const { nFold = 8, refThickness = 2, paddingZero = false, shift = true, skipFirst = true, firstConvChannels, pools = "isotropic" } = given;
   const options = { nFold, refThickness, paddingZero };
-  const mixed = afterMixing("alignShift", options, (x, _params, _of, { thickness }) => mixByThickness(x, thickness as unknown as Vector, options), { inputs: ["thickness"] });
+  const mixed = afterMixing("alignShift", options, (x, _params, _of, { thickness }) => mixByThickness(x, thickness as unknown as Vector, options), { inputs: ["thickness"], mixing: neighbours });
   const plain = unmixed("alignShift", options);
   return {
     name: "alignShift",
@@ -102,7 +103,7 @@ export interface A3dConverterOptions extends Omit<ShiftConverterOptions, "pools"
 export const a3d = (given: A3dConverterOptions = {}): Converter => {
   const { dimension = 3, skipFirst = true, firstConvChannels } = given;
   const parameters = (of: Of): LayerParameters => ({ ...planarParameters(of), adaptive_align_weights: { shape: [dimension, dimension, of.in], init: { kind: "nearIdentity", noise: 0.1 } } });
-  const mixed = afterMixing("a3d", { dimension }, (x, params) => a3dMix(x, params["adaptive_align_weights"] as unknown as SliceMixing), { parameters });
+  const mixed = afterMixing("a3d", { dimension }, (x, params) => a3dMix(x, params["adaptive_align_weights"] as unknown as SliceMixing), { parameters, mixing: { slices: dimension, multiplyAdds: dimension } });
   const plain = unmixed("a3d", { dimension });
   return {
     name: "a3d",

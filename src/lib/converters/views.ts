@@ -1,7 +1,7 @@
 import { fn, tensor, type Kernel2d, type Kernel3d, type Matrix } from "../../dsl/index.js";
 import { acsConv3d, meanAcsConv3d, softAcsAlpha, softAcsConv3d, type FlatSlice } from "../conv/index.js";
 import type { ConvTransposeLayer, Variant, VariantLayer } from "../networks/layer.js";
-import type { Converter } from "./converter.js";
+import type { Converter, PoolOptions } from "./converter.js";
 import { convOptions, isotropicTaps, planarParameters, planarTerms } from "./taps.js";
 import { transposedAcsKernel, transposedConv, transposedView } from "./transposed.js";
 
@@ -25,7 +25,7 @@ const acsVariant: Variant = {
  * ACS: each convolution sees the volume from three sides, a third of its out-channels from each. Weights are those of the 2D network.
  * Yang et al., "Reinventing 2D Convolutions for 3D Images", IEEE JBHI 2021.
  */
-export const acs = (): Converter => ({ name: "acs", options: {}, convolution: () => ({ variant: acsVariant }) });
+export const acs = ({ pools = "isotropic" }: PoolOptions = {}): Converter => ({ name: "acs", options: { pools }, pools, convolution: () => ({ variant: acsVariant }) });
 
 const meanVariant: Variant = {
   ...acsVariant,
@@ -62,8 +62,9 @@ const mixed = (kernels: readonly Kernel3d[], share: (c: number, o: number, view:
  * Soft ACS: every out-channel sees the volume from all three sides, mixed by learned weights (`soft_w_core` [out, 3], softmax over the views), or by
  * their mean. Weights are those of the 2D network, the mixing starts at random. Yang et al., IEEE JBHI 2021.
  */
-export const softAcs = ({ mean = false }: { readonly mean?: boolean } = {}): Converter => ({
+export const softAcs = ({ mean = false, pools = "isotropic" }: PoolOptions & { readonly mean?: boolean } = {}): Converter => ({
   name: "softAcs",
-  options: { mean },
+  options: { mean, pools },
+  pools,
   convolution: () => ({ variant: mean ? meanVariant : softVariant }),
 });

@@ -17,9 +17,11 @@ export { isP3dDepth, p3d, p3dBasic, p3dBottleneckPart, type P3dBlockShape, type 
 export { parameterCount, parameters, parameterShapes } from "./parameters.js";
 export * as parts from "./parts.js";
 export { resnet, resnet101, resnet152, resnet18, resnet34, resnet50, resnetBackbone, type ResNetBackbone, type ResNetOptions } from "./resnet.js";
+export { describeLayer, printNetwork } from "./print.js";
 export { basicBlock3d, bottleneck3d, resnet3d, resnet3dClassifier, type NormKind, type ResNet3dOptions } from "./resnet3d.js";
 export { fcnHead, lidcFcnHead, lidcSegmenter, unet3d, unetNeck, unetSegmenter, type FcnHeadOptions, type SegmenterOptions } from "./segmentation3d.js";
 export { squeezenet11 } from "./squeezenet.js";
+export { printSummary, summary, valueShapes, type InputShapes, type LayerSummary, type Summary } from "./summary.js";
 export { planarDenseNet, sliceDenseNet, type SliceDenseNetOptions, type TruncatedDenseNetOptions } from "./truncated-densenet.js";
 export { unet } from "./unet.js";
 export { vgg11, vgg16, vggFeatures, type VggOptions } from "./vgg.js";

@@ -66,6 +66,8 @@ export interface Variant {
   taps(of: VariantLayer["of"]): Taps;
   /** Terms of the sum of one element of the result: what it costs. */
   multiplyAdds(of: VariantLayer["of"]): number;
+  /** Slices that are mixed before the convolution: how many each slice of the result sees, and the multiply-adds that it costs an element of the input. */
+  readonly mixing?: { readonly slices: number; readonly multiplyAdds: number };
   /** The convolution itself. */
   apply(x: Volume, params: Readonly<Record<string, AnyTensor>>, of: VariantLayer["of"], inputs: Readonly<Record<string, Tensor>>): Volume;
 }
