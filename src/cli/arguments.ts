@@ -36,9 +36,9 @@ export interface InputFile {
   readonly file: string;
 }
 
-/** A drive letter, a folder or a dot before the first `=` says that the text is a path and no name. */
+/** A drive letter, a folder or a dot before the first `=` says that the text is a path and no name, but for the `g.<output>` of gradients. */
 export const parseInputs = (given: readonly string[] = []): readonly InputFile[] =>
   given.map((text) => {
-    const match = /^([^=/\\.:]+)=(.+)$/s.exec(text);
+    const match = /^((?:g\.)?[^=/\\.:]+)=(.+)$/s.exec(text);
     return match ? { name: match[1]!, file: match[2]! } : { name: undefined, file: text };
   });

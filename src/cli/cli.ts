@@ -9,6 +9,9 @@ const files = "\nFILE is TypeScript or JavaScript, anywhere on disk; it imports 
 
 const shape = ["--shape <input=extents>", "the shape of an input, once for each: --shape x=1,3,32,32,32", collect] as const;
 
+const grad = ["--grad", "the gradient of the sum of output times g, as grad.<input>; g has the shape of the output (for several outputs, g.<name> each)"] as const;
+const wrt = ["--wrt <inputs>", "with --grad, the inputs to differentiate by: --wrt x,w; all when left out", collect] as const;
+
 const tune = ["--tune", "measure schedules of each kernel first, each checked before it is timed (wasm, webgpu)"] as const;
 const tuning = ["--tuning <file>", "schedules that were measured before, as JSON; with --tune, winners are added to it"] as const;
 
@@ -37,12 +40,14 @@ const define = (outcome: Outcome): Command => {
     .description("Prints the ranges that were inferred, the program before and after specialisation, its pieces, its cost against the dense equivalent, and the kernels.")
     .argument("<FILE#EXPORT>", "the program")
     .option(...shape)
+    .option(...grad)
+    .option(...wrt)
     .option("--dump-after <pass>", `print the program after a pass: ${dumpable.join(", ")}`)
     .option("--device <device>", "whose kernels to print")
     .option(...tune)
     .option(...tuning)
     .option("--json", "print { inputs, output, pieces, cost, kernels }")
-    .addHelpText("after", `${files}\n\nExamples:\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3 --dump-after split\n  indexical explain net.ts --shape x=8,8 --device wasm --json`)
+    .addHelpText("after", `${files}\n\nExamples:\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3 --dump-after split\n  indexical explain net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3 --grad --wrt w\n  indexical explain net.ts --shape x=8,8 --device wasm --json`)
     .action(finish(async () => (await import("./commands/explain.js")).explain));
 
   program
@@ -51,6 +56,8 @@ const define = (outcome: Outcome): Command => {
     .description("Prints exact multiply-adds, FLOPs, bytes read and written, parameters and peak bytes. Nothing runs.")
     .argument("<FILE#EXPORT>", "the program")
     .option(...shape)
+    .option(...grad)
+    .option(...wrt)
     .option("--json", "print the figures as JSON")
     .addHelpText("after", `${files}\n\nExample:\n  indexical cost net.ts#acs --shape x=1,3,32,32,32 --shape w=64,3,3,3`)
     .action(finish(async () => (await import("./commands/cost.js")).cost));
@@ -75,9 +82,11 @@ const define = (outcome: Outcome): Command => {
     .requiredOption("--output <file>", "where the result goes: .npy .npz .safetensors .nii .nii.gz; one result is called output")
     .option("--shape <input=extents>", "another shape for the same numbers, for example a NIfTI image as a batch of one", collect)
     .option("--device <device>", "where it runs; indexical doctor lists the devices", "auto")
+    .option("--grad", "write the gradient of the sum of output times the input g (1 when left out), as grad.<input>; for several outputs, g.<name> each")
+    .option(...wrt)
     .option(...tune)
     .option(...tuning)
-    .addHelpText("after", `${files}\n\nExamples:\n  indexical run net.ts#acs --input x=volume.npy --input w=weights.npy --output y.npy\n  indexical run net.ts#segment --input x=t1.nii.gz --shape x=1,1,256,256,256 --input weights.safetensors --output labels.nii.gz\n  indexical run net.ts#segment --input x=t1.nii.gz --device wasm --tune --tuning tuned.json --output labels.nii.gz`)
+    .addHelpText("after", `${files}\n\nExamples:\n  indexical run net.ts#acs --input x=volume.npy --input w=weights.npy --output y.npy\n  indexical run net.ts#acs --grad --input x=volume.npy --input w=weights.npy --input g=g.npy --output gradients.npz\n  indexical run net.ts#segment --input x=t1.nii.gz --shape x=1,1,256,256,256 --input weights.safetensors --output labels.nii.gz\n  indexical run net.ts#segment --input x=t1.nii.gz --device wasm --tune --tuning tuned.json --output labels.nii.gz`)
     .action(finish(async () => (await import("./commands/run.js")).run));
 
   program

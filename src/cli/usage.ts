@@ -9,7 +9,7 @@ export const misused = (code: `cli-${string}`, message: string, remedy?: string)
 };
 
 /** Also said about arguments, by the parts that the commands call. */
-const usageCodes = new Set(["program-input", "input-missing", "input-unknown", "device-unknown", "pass-unknown", "format-file"]);
+const usageCodes = new Set(["program-input", "grad-input", "grad-seed", "input-missing", "input-unknown", "device-unknown", "pass-unknown", "format-file"]);
 
 /** An error with a code and a place. Those of the loader cross a thread on Node 20 and keep only their name and message. */
 const isRefusal = (error: Error): boolean => error.name === "IndexicalError";

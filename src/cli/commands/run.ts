@@ -7,12 +7,13 @@ import { readBytes, writeArraysFile } from "../../lib/formats/node.js";
 import type { NumberArray, Result } from "../../runtime/backend.js";
 import { suggest } from "../../dsl/suggest.js";
 import { parseInputs, parseShapes } from "../arguments.js";
+import { differentiated, type GradientArguments } from "../gradient.js";
 import { loadProgram } from "../load.js";
 import { interruptible, progressBar } from "../progress.js";
 import { readTuningFile, writeTuningFile, type TuningArguments } from "../tuning.js";
 import { exit, misused } from "../usage.js";
 
-export interface RunArguments extends TuningArguments {
+export interface RunArguments extends TuningArguments, GradientArguments {
   readonly input?: readonly string[];
   readonly shape?: readonly string[];
   readonly output: string;
@@ -30,7 +31,7 @@ export const run = async (target: string, options: RunArguments): Promise<number
   const { inputs, image } = await readInputs(options);
   const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
   await interruptible(async (signal) => {
-    const compiled = await compile<Record<string, AnyTensor>, ProgramOutput>(program.run, shapes, { device: options.device, signal, ...readTuningFile(options) });
+    const compiled = await compile<Record<string, AnyTensor>, ProgramOutput>(differentiated(program.run, options), shapes, { device: options.device, signal, ...readTuningFile(options) });
     writeTuningFile(options, compiled.tuning);
     const bar = progressBar(compiled.device);
     try {

@@ -66,22 +66,45 @@ type Cotangents<O> = O extends AnyTensor ? { readonly g: O } : O extends number 
 export const vjp: {
   <I extends Inputs<I>, O extends ProgramOutput>(f: (inputs: I) => O, wrt?: undefined): (inputs: I & Cotangents<O>) => Gradients<I>;
   <I extends Inputs<I>, O extends ProgramOutput, K extends keyof I & string>(f: (inputs: I) => O, wrt: readonly K[]): (inputs: I & Cotangents<O>) => Gradients<I, K>;
-} = (f: unknown, wrt?: readonly string[]): never =>
-  ((inputs: Named) => {
-    const own = Object.keys(inputs).filter((name) => name !== "g" && !name.startsWith("g."));
-    return pullback(f as Run, inputs, wrt ?? own, (outputs, single) => {
-      const seeds = new Map<string, AnyTensor>();
-      for (const [name, output] of Object.entries(outputs)) {
-        const key = single ? "g" : `g.${name}`;
-        const g = Object.hasOwn(inputs, key) ? inputs[key] : undefined;
-        if (!g) throw new IndexicalError("grad-input", `vjp needs an input ${key} to multiply ${single ? "the output" : `the output ${name}`} with, and there is none`, { remedy: `Give it the shape [${output.shape.join(", ")}].` });
-        if (g.shape.join() !== output.shape.join())
-          throw new IndexicalError("grad-seed", `${key} has shape [${g.shape.join(", ")}], and ${single ? "the output" : `the output ${name}`} has [${output.shape.join(", ")}]`, { remedy: "Give one number per element of the output." });
-        seeds.set(name, g);
-      }
-      return seeds;
-    }).gradients;
-  }) as never;
+} = (f: unknown, wrt?: readonly string[]): never => ((inputs: Named) => product(f as Run, inputs, wrt, needed)) as never;
+
+/**
+ * {@link vjp} as the command line has it: the record holds `grad.<input>`, and where there is no `g` the sum of the output is differentiated.
+ * @throws as vjp.
+ */
+export const gradientProgram =
+  (f: Run, wrt?: readonly string[]): Run =>
+  (inputs) =>
+    prefixed(product(f, inputs, wrt, () => 1));
+
+const isSeed = (name: string): boolean => name === "g" || name.startsWith("g.");
+
+const needed = (key: string, what: string, { shape }: AnyTensor): never => {
+  throw new IndexicalError("grad-input", `vjp needs an input ${key} to multiply ${what} with, and there is none`, { remedy: `Give it the shape [${shape.join(", ")}].` });
+};
+
+/** The gradients of the sum of outputs times what is called `g` among the inputs. */
+const product = (f: Run, inputs: Named, wrt: readonly string[] | undefined, missing: (key: string, what: string, output: AnyTensor) => 1): Named => {
+  const own = Object.fromEntries(Object.keys(inputs).flatMap((name) => (isSeed(name) ? [] : [[name, inputs[name]!]])));
+  const hidden = new Proxy(own, {
+    get: (target, key) => {
+      if (typeof key === "string" && isSeed(key) && Object.hasOwn(inputs, key))
+        throw new IndexicalError("grad-input", `the program has an input ${key} of its own, which is the name of what its output is multiplied with`, { remedy: "Call the input something else." });
+      return Object.hasOwn(target, key) ? target[key as string] : inputs[key as string];
+    },
+  });
+  return pullback(f, hidden, wrt ?? Object.keys(own), (outputs, single) => {
+    const seeds = new Map<string, AnyTensor | 1>();
+    for (const [name, output] of Object.entries(outputs)) {
+      const [key, what] = single ? ["g", "the output"] : [`g.${name}`, `the output ${name}`];
+      const g = Object.hasOwn(inputs, key) ? inputs[key]! : missing(key, what, output);
+      if (g !== 1 && g.shape.join() !== output.shape.join())
+        throw new IndexicalError("grad-seed", `${key} has shape [${g.shape.join(", ")}], and ${what} has [${output.shape.join(", ")}]`, { remedy: "Give one number per element of the output." });
+      seeds.set(name, g);
+    }
+    return seeds;
+  }).gradients;
+};
 
 interface Pullback {
   readonly values: Named;
