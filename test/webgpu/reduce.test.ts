@@ -91,3 +91,27 @@ describe("contractions with few results and a long way to each", () => {
     await same(ir.program([ir.stage("dw", [o, c, a, b], body)], [x, g]), { x: integers(9600, 2), g: integers(16000, 3) });
   });
 });
+
+describe("reductions of whole volumes, which many workgroups share", () => {
+  // Neither extent is a multiple of the number of parts.
+  const [rows, columns] = [331, 97];
+  const x = ir.input("x", [2, rows, columns]);
+  const [b, i, j] = [variable("b", 2), variable("i", rows), variable("j", columns)];
+  const cell = ir.read(x, [indexOf(b), indexOf(i), indexOf(j)]);
+  const data = integers(2 * rows * columns, 3);
+  const guard = atLeast(add(indexOf(i), shift(negate(indexOf(j)), -3)));
+
+  test.each(["sum", "max", "min"] as const)("%s, apart and together, with a guard", async (op: ReduceOp) => {
+    const body = ir.add(ir.reduce(op, [i, j], cell), ir.mul(ir.constant(3), ir.reduce(op, [i, j], ir.unary("abs", cell), guard)));
+    const program = ir.program([ir.stage("y", [b], body)], [x]);
+    expect(emitWebgpu(program).steps.map((s) => s.name)).toEqual([`y.${op}0`, `y.${op}1`, "y"]);
+    await same(program, { x: data });
+    if (op !== "sum") await same(program, { x: data.map((v, n) => (n % 1013 === 0 ? NaN : v)) });
+  });
+
+  test("the position of the largest stays in one piece", async () => {
+    const program = ir.program([ir.stage("y", [b], ir.reduce("argmax", [i, j], cell))], [x]);
+    expect(emitWebgpu(program).steps).toHaveLength(1);
+    await same(program, { x: data });
+  });
+});

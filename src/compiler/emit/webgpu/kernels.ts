@@ -5,11 +5,11 @@ import { constant, mapParts } from "../../values.js";
 import { packedStage, packs } from "./contract/pack.js";
 import { recognise, type Contraction } from "./contract/recognise.js";
 import { chooseTile, covers, pays, threadsOf, walkOf, widthOf, type Tile } from "./contract/tiles.js";
-import { splitSums } from "./contract/split.js";
 import { contractSection } from "./contract/write.js";
 import { mapSection, reduceSection } from "./map.js";
 import { inQuads, product, regionOf, splitQuotients, type Region } from "./region.js";
 import type { Section } from "./shader.js";
+import { splitContraction, splitReductions, type Split } from "./split.js";
 import type { Use } from "./storage.js";
 
 /** How sums of products are computed: in tiles where that pays, never in tiles, always in tiles of one kind, or as is said for each region. */
@@ -53,16 +53,21 @@ export const kernelsOf = (program: Program, limits: WebgpuLimits, given: Tiling)
     const plans = regions.map((region, k): Planned => {
       const found = contracts[k];
       const tiling = tilingOf(region);
-      if (!found) return single(region, threads, tiling);
-      const { contraction, tile } = found;
-      const split = tiling === "auto" ? splitSums(contraction, tile) : undefined;
-      if (split) {
-        for (const partial of split.partial) {
-          partials.add(partial);
-          plan(partial, [regionOf(partial, partial.pieces[0]!)]);
+      const name = regions.length === 1 ? stage.name : `${stage.name}.${k}`;
+      const inParts = ({ partial, region: rest }: Split): Planned => {
+        for (const part of partial) {
+          partials.add(part);
+          plan(part, [regionOf(part, part.pieces[0]!)]);
         }
-        return single(split.region, threads, tiling);
+        return single(rest, threads, tiling);
+      };
+      if (!found) {
+        const split = tiling === "auto" ? splitReductions(region, outermost(region.body), usualThreads, name) : undefined;
+        return split ? inParts(split) : single(region, threads, tiling);
       }
+      const { contraction, tile } = found;
+      const split = tiling === "auto" ? splitContraction(contraction, tile, name) : undefined;
+      if (split) return inParts(split);
       const packed = contraction.families.map((family, f) =>
         family.rights.map((right, r) => {
           const walk = walkOf(family);

@@ -96,7 +96,7 @@ export const plenty = 65536;
 /** Steps that a workgroup should go at least. */
 const leastSteps = 16;
 /** Parts at most: a second kernel adds them up one after the other. */
-const mostParts = 256;
+export const mostParts = 256;
 /** Elements of partial sums at most. */
 const mostPartial = 2 ** 25;
 
