@@ -26,16 +26,18 @@ const windows = (operator: string, x: AnyTensor, { kernel, stride = kernel, padd
       refuse("pool-padding", `${operator}: padding ${Math.max(...w)} along ${axisNames(rank)[axis]} with a window over ${reaches[axis]}`, "At most half of the window, so that no window lies in the padding alone.");
   });
   const space = x.shape.slice(2);
-  const whole = outputExtents(operator, space, extents, geometry);
-  const output = ceil ? whole.map((n, axis) => withPartial(n, space[axis], reaches[axis], geometry.stride[axis], geometry.padding[axis])) : whole;
+  const partial = space.map((n, axis) => withPartial(n, reaches[axis], geometry.stride[axis], geometry.padding[axis]));
+  const output = ceil && partial.every((n) => n > 0) ? partial : outputExtents(operator, space, extents, geometry);
   // What the last windows reach beyond the padded input.
   const beyond = output.map((n, axis) => Math.max(0, (n - 1) * geometry.stride[axis] + reaches[axis] - space[axis] - geometry.padding[axis][0] - geometry.padding[axis][1]));
   return { ...geometry, beyond, kernel: extents, shape: [x.shape[0], x.shape[1], ...output] };
 };
 
-/** Another window where the whole ones leave elements out, unless it would lie in the high padding alone. */
-const withPartial = (whole: number, extent: number, window: number, stride: number, [low, high]: readonly [number, number]): number =>
-  (whole - 1) * stride + window < extent + low + high && whole * stride < extent + low ? whole + 1 : whole;
+/** How many windows there are with those that reach beyond the end; none lies in the high padding alone. */
+const withPartial = (extent: number, window: number, stride: number, [low, high]: readonly [number, number]): number => {
+  const count = Math.ceil((extent + low + high - window) / stride) + 1;
+  return (count - 1) * stride < extent + low ? count : count - 1;
+};
 
 /**
  * The largest of each window of [N, C, ...space]; what lies outside counts as -Infinity. Extents `floor((n + low + high - dilation (k - 1) - 1) / stride) + 1`.
