@@ -2,7 +2,7 @@ import { extentOf, indexOf, substitute, type Variable } from "../dsl/index.js";
 import { conditionKey, mapCondition } from "./conditions.js";
 import type { Piece, Program, Reduce, Value } from "./ir.js";
 import { mapStages } from "./rewrite.js";
-import { binary, constant, mapParts, multiplyAll, reduce, substituteValue, unary, valueKey } from "./values.js";
+import { addUp, binary, constant, mapParts, multiplyAll, reduce, substituteValue, valueKey } from "./values.js";
 
 /**
  * Sums of one piece that share a factor under a renaming of their loops run over the same loops, so that one pass reads it once.
@@ -11,27 +11,29 @@ import { binary, constant, mapParts, multiplyAll, reduce, substituteValue, unary
 export const fuse = (program: Program): Program => mapStages(program, (stage) => ({ ...stage, pieces: stage.pieces.map(fusePiece) }));
 
 const fusePiece = (piece: Piece): Piece => {
-  const aligned: Reduce[] = [];
+  const aligned = new Map<string, Reduce[]>();
   const memo = new Map<Value, Value>();
   const go = (v: Value): Value => {
     let known = memo.get(v);
-    if (!known) {
-      if (v.kind === "reduce") {
-        known = v.op === "sum" ? alignWithAny(v, aligned) : v;
-        const key = valueKey(known);
-        const same = aligned.find((e) => valueKey(e) === key);
-        if (same) known = same;
-        else if (known.kind === "reduce" && known.op === "sum") aligned.push(known);
-      } else {
-        known = mapParts(v, go, (a) => a);
-        if (known.kind === "binary" && (known.op === "add" || known.op === "sub")) known = mergeAddends(known);
-      }
-      memo.set(v, known);
-    }
+    if (!known) memo.set(v, (known = isAddition(v) ? mergeAddends(v, go) : v.kind === "reduce" ? shared(v) : mapParts(v, go, (a) => a)));
+    return known;
+  };
+  const shared = (v: Reduce): Value => {
+    if (v.op !== "sum") return v;
+    const extents = v.loops.map(extentOf).sort((a, b) => a - b).join();
+    const earlier = aligned.get(extents) ?? [];
+    const known = alignWithAny(v, earlier.slice(0, mostEarlier));
+    const key = valueKey(known);
+    const same = earlier.find((e) => valueKey(e) === key);
+    if (same) return same;
+    if (known.kind === "reduce") aligned.set(extents, [...earlier, known]);
     return known;
   };
   return { ...piece, body: go(piece.body) };
 };
+
+/** The most sums of the same extents that one looks at for loops to share. */
+const mostEarlier = 64;
 
 /** `s` over the loops of an earlier sum with which it shares a factor; itself when there is none. */
 const alignWithAny = (s: Reduce, earlier: readonly Reduce[]): Value => {
@@ -78,25 +80,42 @@ const bijections = (from: readonly Variable[], to: readonly Variable[]): readonl
   return all;
 };
 
-/** Adds up the sums over the same loops that have a factor in common, in a chain of additions. */
-const mergeAddends = (v: Value): Value => {
+const isAddition = (v: Value): v is Extract<Value, { kind: "binary" }> => v.kind === "binary" && (v.op === "add" || v.op === "sub");
+
+/** Adds up the sums over the same loops that have a factor in common, in a chain of additions whose parts `go` gives. */
+const mergeAddends = (v: Value, go: (v: Value) => Value): Value => {
   const addends: Addend[] = [];
+  const chain = new Set<Value>();
   const collect = (w: Value, negative: boolean): void => {
-    if (w.kind === "binary" && (w.op === "add" || w.op === "sub")) {
+    // What the chain meets twice is an addend of its own the second time.
+    if (isAddition(w) && !chain.has(w)) {
+      chain.add(w);
       collect(w.a, negative);
       collect(w.b, w.op === "sub" ? !negative : negative);
-    } else addends.push({ value: w, negative, times: 1 });
+    } else addends.push({ value: go(w), negative, times: 1 });
   };
   collect(v, false);
   const merged: Addend[] = [];
+  const places = new Map<string, number[]>();
   for (const a of addends) {
-    const at = merged.findIndex((b) => mergeAddend(b, a) !== undefined);
-    if (at < 0) merged.push(a);
-    else merged[at] = mergeAddend(merged[at]!, a)!;
+    const key = a.value.kind === "reduce" ? `${a.value.loops.map((l) => l.id).join()} ${conditionKey(a.value.where)}` : undefined;
+    const candidates = key === undefined ? [] : (places.get(key) ?? []);
+    const at = candidates.find((k) => mergeAddend(merged[k]!, a) !== undefined);
+    if (at === undefined) {
+      merged.push(a);
+      if (key !== undefined) places.set(key, [...candidates, merged.length - 1]);
+    } else merged[at] = mergeAddend(merged[at]!, a)!;
   }
-  if (merged.length === addends.length) return v;
-  const [first, ...rest] = merged.map(({ value, negative, times }) => ({ negative, value: binary("mul", value, constant(times)) }));
-  return rest.reduce((sum, m) => binary(m.negative ? "sub" : "add", sum, m.value), first!.negative ? unary("neg", first!.value) : first!.value);
+  // As it was, where nothing could be added up.
+  const met = new Set<Value>();
+  const rebuilt = (w: Value): Value => {
+    if (!isAddition(w) || met.has(w)) return go(w);
+    met.add(w);
+    const [a, b] = [rebuilt(w.a), rebuilt(w.b)];
+    return a === w.a && b === w.b ? w : binary(w.op, a, b);
+  };
+  if (merged.length === addends.length) return rebuilt(v);
+  return addUp(merged.map(({ value, negative, times }) => ({ negative, value: binary("mul", value, constant(times)) })));
 };
 
 interface Addend {

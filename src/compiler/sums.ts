@@ -4,7 +4,7 @@ import { reduceDomain } from "./domains.js";
 import type { Condition, Reduce, Value } from "./ir.js";
 import { decide, inside, simplify } from "./simplify.js";
 import { implies } from "./solve.js";
-import { addAll, binary, constant, freeVariables, isNumber, multiplyAll, nothing, reduce, select, unary, variablesOfCondition, visitValues } from "./values.js";
+import { addAll, addUp, binary, constant, freeVariables, isNumber, multiplyAll, nothing, reduce, select, unary, variablesOfCondition, visitValues } from "./values.js";
 
 /** The most terms that a product of guarded sums is multiplied out to, and the most parts that one reduction falls into. What is left stays guarded. */
 export const mostTerms = 64;
@@ -88,7 +88,7 @@ const gather = (terms: readonly Term[]): readonly Term[] => {
   if (byGuard.size === 0) return plain(nothing);
   return [...byGuard.values()].map(({ condition, values }) => ({
     condition,
-    value: values.reduce((a, b) => (b.kind === "unary" && b.op === "neg" ? binary("sub", a, b.a) : binary("add", a, b))),
+    value: addUp(values.map((v) => (v.kind === "unary" && v.op === "neg" ? { value: v.a, negative: true } : { value: v, negative: false }))),
   }));
 };
 

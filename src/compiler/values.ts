@@ -63,7 +63,16 @@ export const fold = (op: BinaryOp, a: number, b: number): number => {
   }
 };
 
-export const addAll = (all: readonly Value[]): Value => all.reduce((a, b) => binary("add", a, b), nothing);
+export const addAll = (all: readonly Value[]): Value => addUp(all.map((value) => ({ value, negative: false })));
+
+/** Values that are added or subtracted, in groups, so that of thousands none is far from the sum. */
+export const addUp = (all: readonly { readonly value: Value; readonly negative: boolean }[]): Value => {
+  let level = all;
+  while (level.length > group) level = Array.from({ length: Math.ceil(level.length / group) }, (_, k) => ({ value: chain(level.slice(k * group, (k + 1) * group)), negative: false }));
+  return chain(level);
+};
+const group = 32;
+const chain = (all: readonly { readonly value: Value; readonly negative: boolean }[]): Value => all.reduce<Value>((sum, { value, negative }) => binary(negative ? "sub" : "add", sum, value), nothing);
 export const multiplyAll = (all: readonly Value[]): Value => all.reduce((a, b) => binary("mul", a, b), constant(1));
 
 export const select = (condition: Condition, then: Value, otherwise: Value): Value => {

@@ -1,3 +1,4 @@
+import { regroup } from "./chains.js";
 import { IndexicalError, type Span } from "./errors.js";
 import { freshTensorId, isCondition, visitExpr, type Expr, type ReduceName } from "./expr.js";
 import { currentPlace, liftedOf, markQuotable, readOne, type Lifted } from "./quote.js";
@@ -42,7 +43,7 @@ const trace = (form: string, f: (...a: never[]) => unknown, variables: readonly 
   try {
     const result = (f as (...a: unknown[]) => unknown)(...variables.map((v) => new Symbolic({ kind: "index", variable: v, span: v.span })));
     const body = toExpr(result, lifted.span);
-    if (body && !isCondition(body)) return body;
+    if (body && !isCondition(body)) return regroup(body);
     throw new IndexicalError("form-result", `the function given to ${form} must give a number, but it gives ${body ? "a condition" : isTensor(result) ? "a tensor" : describe(result)}`, {
       span: lifted.span,
       remedy: body ? "Write condition ? 1 : 0." : isTensor(result) ? readOne(result) : "An arrow function with braces needs a return.",
