@@ -1,27 +1,13 @@
-import { affineOf, columnLengths, type Affine } from "./affine.js";
+import { affineOf, axisCodes, columnLengths, type Affine } from "./affine.js";
 import { decodeElements, encodeElements, itemSize } from "./elements.js";
 import { gunzip, gzip, isGzip } from "./gzip.js";
 import type { Limits } from "./inflate.js";
 import { dtypeOf, elementCount, ndarray, permute, refuse, type DType, type NdArray, type TypedArray } from "./ndarray.js";
 import { firstVoxel, readNiftiHeader, writeNiftiHeader, type NiftiHeader } from "./nifti-header.js";
+import type { VolumeImage, VoxelArray } from "./volume-image.js";
 
-/** Voxels as plain numbers. */
-export type VoxelArray = Exclude<TypedArray, BigInt64Array | BigUint64Array | Uint8ClampedArray>;
-
-/**
- * An image in space. **The first index runs fastest**: voxel (i, j, k) of shape [ni, nj, nk] is `data[i + ni * (j + nj * k)]`, the order of the file.
- * A tensor x(d, h, w) runs its last index fastest. So the same memory is a tensor of shape [nk, nj, ni], indexed [k][j][i] (`toKji`, no copy),
- * and a tensor indexed [i][j][k], as NiBabel and the tfjs models index it, is a transposed copy (`toIjk`).
- * A network that expects one and gets the other still gives a picture: check which one it was trained on.
- */
-export interface VolumeImage {
-  /** True values: slope and intercept of the file are applied. */
-  readonly data: VoxelArray;
-  /** [ni, nj, nk], or [ni, nj, nk, nt] and so on for a series. */
-  readonly shape: readonly number[];
-  readonly affine: Affine;
-  /** Voxel sizes along i, j and k, as the header states them, in the units of the file (nearly always mm). */
-  readonly spacing: readonly [number, number, number];
+/** A NIfTI image, with its header. */
+export interface NiftiImage extends VolumeImage {
   readonly header: NiftiHeader;
 }
 
@@ -36,7 +22,7 @@ const unread: Record<number, string> = { 1: "binary", 32: "complex64", 128: "RGB
  * Values are scaled where the header says so: to float32 from 8 and 16-bit integers and float32, to float64 from the rest. 64-bit integers become float64.
  * @throws `format-nifti`, `format-dtype`, `format-truncated`, `format-too-large` and what `gunzip` throws
  */
-export const readNifti = (bytes: Uint8Array, limits: Limits = {}): VolumeImage => {
+export const readNifti = (bytes: Uint8Array, limits: Limits = {}): NiftiImage => {
   const file = isGzip(bytes) ? gunzip(bytes, limits) : bytes;
   const header = readNiftiHeader(file);
   const { datatype, voxOffset, littleEndian, version } = header;
@@ -52,7 +38,8 @@ export const readNifti = (bytes: Uint8Array, limits: Limits = {}): VolumeImage =
     const stated = Math.abs(header.pixdim[axis + 1]);
     return stated > 0 && Number.isFinite(stated) ? stated : size;
   });
-  return { data: trueValues(stored, header), shape, affine, spacing: spacing as [number, number, number], header };
+  const orientation = sizes.every((size) => size > 0) ? axisCodes(affine) : "";
+  return { data: trueValues(stored, header), shape, affine, spacing: spacing as [number, number, number], orientation, header };
 };
 
 /** What `writeNifti` needs of an image. A `VolumeImage` is one; `{ ...image, data: labels }` is another image in the same place. */

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { readArrays, writeArrays, type WriteOptions } from "./arrays.js";
 import type { Limits } from "./inflate.js";
 import { readLayersModel, shardNames, type LayersModel } from "./layers-model.js";
-import { readNifti, writeNifti, type NiftiContent, type VolumeImage } from "./nifti.js";
+import { readNifti, writeNifti, type NiftiContent, type NiftiImage } from "./nifti.js";
 import { refuse, type Arrays } from "./ndarray.js";
 import { readWeights, weightsFormatOf, type WeightsOptions } from "./weights.js";
 
@@ -41,7 +41,7 @@ export const readArraysFile = async (path: string, limits: Limits = {}): Promise
 export const writeArraysFile = (path: string, arrays: Readonly<Arrays>, options: WriteOptions = {}): Promise<void> => writeBytes(path, writeArrays(path, arrays, options));
 
 /** `readNifti` of a file. */
-export const readVolumeFile = async (path: string, limits: Limits = {}): Promise<VolumeImage> => readNifti(await readBytes(path), limits);
+export const readVolumeFile = async (path: string, limits: Limits = {}): Promise<NiftiImage> => readNifti(await readBytes(path), limits);
 
 /** `writeNifti` to a file, compressed when its name ends in .gz. */
 export const writeVolumeFile = (path: string, image: NiftiContent): Promise<void> => writeBytes(path, writeNifti(image, { gzip: path.endsWith(".gz") }));

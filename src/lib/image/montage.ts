@@ -1,6 +1,6 @@
 import { columnLengths, orientationOf, type Affine, type Orientation } from "../formats/affine.js";
 import { elementCount, refuse, type TypedArray } from "../formats/ndarray.js";
-import type { VoxelArray } from "../formats/nifti.js";
+import type { VoxelArray } from "../formats/volume-image.js";
 import { bitmap, paste, textWidth, write, type Bitmap, type Colour } from "./bitmap.js";
 import { glyphHeight } from "./font.js";
 
