@@ -3,8 +3,7 @@ import { suggest } from "../dsl/suggest.js";
 import { isBuffer, isResident, type Executable, type NumberArray, type ResidentInput, type ResidentResult, type Result, type RunOptions, type StepTime } from "../runtime/backend.js";
 import { costOf, type Cost, type CostOptions } from "./cost.js";
 import { createOn, findDevice, type DeviceOptions } from "./devices.js";
-import { tuneOn, type TuneOptions, type Tuned } from "./tuned.js";
-import type { Tuning } from "./tune/index.js";
+import type { Tuned, TuneOptions, Tuning } from "./tune/index.js";
 import { Explanation, type ExplainOptions } from "./explain.js";
 import { runPasses } from "./passes.js";
 import { trace, type ProgramOutput, type Shapes, type Traced } from "./trace.js";
@@ -69,8 +68,9 @@ export const compile = async <I extends { readonly [K in keyof I]: AnyTensor }, 
   const traced = trace(f as (inputs: never) => ProgramOutput, shapes as Shapes);
   const { device, why } = await findDevice(options.device ?? "auto");
   options.signal?.throwIfAborted();
-  const tuned = await tuneOn(device, traced, options);
-  const load = (): Promise<Executable> => createOn(device, traced, options, tuned?.measured);
+  // Loaded when it is asked for: most programs are not tuned.
+  const tuned = options.tune || options.tuning !== undefined ? await (await import("./tuned.js")).tuneOn(device, traced, options) : undefined;
+  const load = (): Promise<Executable> => createOn(device, traced, options, tuned?.schedules);
   const executable = await load();
   if (options.signal?.aborted) {
     executable.dispose();
@@ -125,7 +125,7 @@ class Loaded<I, O> implements Compiled<I, O> {
   }
 
   explain(options: ExplainOptions = {}): Explanation {
-    return new Explanation(this.traced, { device: this.device, ...options }, this.tuned?.measured);
+    return new Explanation(this.traced, { device: this.device, ...options }, this.tuned?.schedules);
   }
 
   cost(options: CostOptions = {}): Cost {

@@ -12,7 +12,7 @@ import type { Program } from "./ir.js";
 import { lower } from "./lower.js";
 import { printStep } from "./schedule/print.js";
 import { schedule } from "./schedule/schedule.js";
-import { tunedWasm, tunedWebgpu, wasmMachine, wasmTunables, webgpuMachine, webgpuTunables, type Measured, type Tunable } from "./tune/index.js";
+import type { Schedules, Tunable } from "./tune/index.js";
 import { runPasses } from "./passes.js";
 import { createReference } from "./reference.js";
 import type { Traced } from "./trace.js";
@@ -56,9 +56,9 @@ export interface Device {
   readonly describe: string;
   /** Whether it works here, and what was found or why not. */
   readonly probe: () => Promise<{ readonly works: boolean; readonly reason: string; readonly software?: boolean }>;
-  /** With kernels that were measured before, those run as they ran best. */
-  readonly create: (traced: Traced, program: () => Program, options: DeviceOptions, measured?: Measured) => Promise<Executable>;
-  readonly kernels: (program: Program, measured?: Measured) => readonly KernelSource[];
+  /** Kernels that were measured before run as they ran best. */
+  readonly create: (traced: Traced, program: () => Program, options: DeviceOptions, tuned?: Schedules) => Promise<Executable>;
+  readonly kernels: (program: Program, tuned?: Schedules) => readonly KernelSource[];
   /** Left out where there is nothing to choose from. */
   readonly tuner?: (options: DeviceOptions) => Promise<Tuner>;
 }
@@ -77,26 +77,29 @@ export const devices: readonly Device[] = [
     name: "wasm",
     describe: "own WebAssembly SIMD, threads over one shared memory",
     probe: probeWasm,
-    create: async (_traced, program, { threads, worker }, measured = {}) => createWasm(emitWasm(program(), tunedWasm(measured)), { threads, worker }),
-    kernels: (program, measured = {}) => {
-      const planned = schedule(program, tunedWasm(measured));
+    create: async (_traced, program, { threads, worker }, tuned) => createWasm(emitWasm(program(), tuned?.wasm), { threads, worker }),
+    kernels: (program, tuned) => {
+      const planned = schedule(program, tuned?.wasm);
       return planned.steps.map((step) => ({ name: step.name, device: "wasm", source: printStep(step, planned) }));
     },
-    tuner: async ({ threads, worker }) => ({ machine: await wasmMachine(threads), tunables: (program) => wasmTunables(program, threads, worker) }),
+    tuner: async ({ threads, worker }) => {
+      const { wasmMachine, wasmTunables } = await import("./tune/index.js");
+      return { machine: await wasmMachine(threads), tunables: (program) => wasmTunables(program, threads, worker) };
+    },
   },
   {
     name: "webgpu",
     describe: "own WGSL on a GPU, one submit a run",
     probe: probeWebgpu,
-    create: async (_traced, program, { gpu, timestamps, storage }, measured = {}) => {
+    create: async (_traced, program, { gpu, timestamps, storage }, tuned) => {
       const device = gpu ?? (await sharedDevice());
       const [given, limits] = [program(), limitsOf(device)];
-      return createWebgpu(emitWebgpu(given, { limits, storage, tiling: tunedWebgpu(given, measured, limits) }), { device, timestamps });
+      return createWebgpu(emitWebgpu(given, { limits, storage, tiling: tuned?.webgpu(given, limits) }), { device, timestamps });
     },
-    kernels: (program, measured = {}) => emitWebgpu(program, { tiling: tunedWebgpu(program, measured) }).steps.map(({ name, source }) => ({ name, device: "webgpu", source })),
-    tuner: async ({ gpu }) => {
-      const device = gpu ?? (await sharedDevice());
-      return { machine: webgpuMachine(device), tunables: (program) => webgpuTunables(program, device) };
+    kernels: (program, tuned) => emitWebgpu(program, { tiling: tuned?.webgpu(program) }).steps.map(({ name, source }) => ({ name, device: "webgpu", source })),
+    tuner: async ({ gpu, storage }) => {
+      const [device, { webgpuMachine, webgpuTunables }] = await Promise.all([gpu ?? sharedDevice(), import("./tune/index.js")]);
+      return { machine: webgpuMachine(device, storage), tunables: (program) => webgpuTunables(program, device, storage) };
     },
   },
   ...modes.map(gpujs),
@@ -133,8 +136,8 @@ export const findDevice = async (name: string): Promise<{ readonly device: Devic
 };
 
 /** The executable of a traced program on a device. */
-export const createOn = async (device: Device, traced: Traced, options: DeviceOptions, measured?: Measured): Promise<Executable> => {
+export const createOn = async (device: Device, traced: Traced, options: DeviceOptions, tuned?: Schedules): Promise<Executable> => {
   if (options.storage === "float16" && device.name !== "webgpu")
     throw new IndexicalError("device-feature", `the device ${device.name} stores numbers as float32 only`, { remedy: 'Compile with device: "webgpu", or without storage.' });
-  return device.create(traced, () => runPasses(traced), options, measured);
+  return device.create(traced, () => runPasses(traced), options, tuned);
 };

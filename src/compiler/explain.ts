@@ -8,7 +8,7 @@ import { lowerings } from "./lowerings.js";
 import { passes, runPasses } from "./passes.js";
 import { printProgram } from "./print.js";
 import { pieceStructure, type PieceStructure } from "./structure.js";
-import type { Measured } from "./tune/index.js";
+import type { Schedules } from "./tune/index.js";
 import { reachable, trace, type ProgramOutput, type Shapes, type Traced } from "./trace.js";
 
 export interface ExplainOptions {
@@ -60,8 +60,8 @@ export class Explanation {
   /** Back ends that can't run the program at these shapes, and why. */
   readonly refused: readonly { readonly device: string; readonly reason: string }[];
 
-  /** Explains a program that was traced already; `measured` kernels are shown as they run best. @throws device-unknown, pass-unknown, and what the proofs of reads throw. */
-  constructor(traced: Traced, options: ExplainOptions = {}, measured?: Measured) {
+  /** Explains a program that was traced already; with `tuned`, kernels are shown as they run best. @throws device-unknown, pass-unknown, and what the proofs of reads throw. */
+  constructor(traced: Traced, options: ExplainOptions = {}, tuned?: Schedules) {
     const chosen = backEnds(options.device);
     const written = lower(traced);
     const dumps = new Map<string, Program>();
@@ -78,7 +78,7 @@ export class Explanation {
     const refused: { device: string; reason: string }[] = [];
     for (const { name, make } of chosen) {
       try {
-        kernels.push(...make(specialised, measured).map((k) => ({ ...k, device: name })));
+        kernels.push(...make(specialised, tuned).map((k) => ({ ...k, device: name })));
       } catch (error) {
         if (!(error instanceof IndexicalError)) throw error;
         refused.push({ device: name, reason: error.message });
@@ -118,7 +118,7 @@ export const explain = <I extends { readonly [K in keyof I]: AnyTensor }>(
 
 interface BackEnd {
   readonly name: string;
-  readonly make: (program: Program, measured?: Measured) => readonly KernelSource[];
+  readonly make: (program: Program, tuned?: Schedules) => readonly KernelSource[];
 }
 
 /** The devices of one back end share their kernels: `gpujs:webgl2` and `gpujs:cpu` are both `gpujs`. */

@@ -7,5 +7,4 @@ export { explain, Explanation, type DefinitionRanges, type ExplainedPiece, type 
 export { checkpoint, grad, valueAndGrad, vjp, type Gradients, type GradOptions, type NamedGradients } from "./grad/index.js";
 export type { PieceStructure } from "./structure.js";
 export type { KernelSource } from "./devices.js";
-export type { TuneOptions } from "./tuned.js";
-export type { Measured, Tuning, Winner } from "./tune/index.js";
+export type { Measured, TuneOptions, Tuning, Winner } from "./tune/index.js";

@@ -1,7 +1,7 @@
 import type { WebgpuLimits } from "../../runtime/webgpu/plan.js";
 import { createWebgpu, limitsOf, reportOf } from "../../runtime/webgpu/index.js";
 import { rankTiles, type Tile } from "../emit/webgpu/contract/tiles.js";
-import { emitWebgpu, usualLimits } from "../emit/webgpu/emit.js";
+import { emitWebgpu, usualLimits, type WebgpuOptions } from "../emit/webgpu/emit.js";
 import { contractionOf, type PlainTiling, type Tiling } from "../emit/webgpu/kernels.js";
 import { regionOf, type Region } from "../emit/webgpu/region.js";
 import type { Piece, Program, Stage } from "../ir.js";
@@ -12,10 +12,13 @@ import type { Candidate, Tunable } from "./tune.js";
 import type { Measured } from "./tuning.js";
 
 /** What measurements on a device hold for. */
-export const webgpuMachine = (device: GPUDevice): string => `webgpu, ${reportOf(device.adapterInfo).name}, indexical ${version}`;
+export const webgpuMachine = (device: GPUDevice, storage: Storage = "float32"): string =>
+  `webgpu, ${reportOf(device.adapterInfo).name}, ${storage === "float32" ? "" : `${storage}, `}indexical ${version}`;
 
 /** Tiles that are measured beside the cost model's choice, at most. */
 const mostCandidates = 8;
+
+type Storage = NonNullable<WebgpuOptions["storage"]>;
 
 const automatic: Candidate = { automatic: 1 };
 
@@ -47,7 +50,7 @@ export const tunedWebgpu = (program: Program, measured: Measured, limits: Webgpu
 };
 
 /** The kernels of a program whose tiles can be measured: its contractions. */
-export const webgpuTunables = (program: Program, device: GPUDevice): readonly Tunable[] => {
+export const webgpuTunables = (program: Program, device: GPUDevice, storage?: Storage): readonly Tunable[] => {
   const limits = limitsOf(device);
   const found = new Map<string, Tunable>();
   for (const stage of program.stages)
@@ -56,12 +59,12 @@ export const webgpuTunables = (program: Program, device: GPUDevice): readonly Tu
       if (tiles.length < 2) continue;
       const own = alone(stage, piece);
       const key = normalForm(own.program);
-      if (!found.has(key)) found.set(key, tunable(key, stage, piece, own.program, tiles, device));
+      if (!found.has(key)) found.set(key, tunable(key, stage, piece, own.program, tiles, device, storage));
     }
   return [...found.values()];
 };
 
-const tunable = (key: string, stage: Stage, piece: Piece, program: Program, tiles: readonly Tile[], device: GPUDevice): Tunable => {
+const tunable = (key: string, stage: Stage, piece: Piece, program: Program, tiles: readonly Tile[], device: GPUDevice, storage: Storage | undefined): Tunable => {
   const limits = limitsOf(device);
   const inputs = integers(program.inputs);
   const timestamps = device.features.has("timestamp-query");
@@ -73,7 +76,7 @@ const tunable = (key: string, stage: Stage, piece: Piece, program: Program, tile
     start: async (choice) => {
       const tiling = tilingOf(choice, () => tiles);
       if (!tiling) throw new Error(`the kernel ${key} can't be tiled so`);
-      const executable = await createWebgpu(emitWebgpu(program, { limits, tiling: (r) => (r.stage.name === stageName ? tiling : "auto") }), { device, timestamps });
+      const executable = await createWebgpu(emitWebgpu(program, { limits, storage, tiling: (r) => (r.stage.name === stageName ? tiling : "auto") }), { device, timestamps });
       return {
         run: async () => {
           const began = performance.now();
