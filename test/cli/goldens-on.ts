@@ -55,11 +55,8 @@ export const describeGoldensOn = (device: string, { networks = false }: { readon
 
     it("pass", () => {
       expect(report.cases.filter((c) => c.status === "failed")).toEqual([]);
-      expect(report).toMatchObject(networks ? { passed: 53, failed: 0, skipped: 1 } : { passed: 38, failed: 0, skipped: 0 });
+      expect(report).toMatchObject({ passed: networks ? 54 : 38, failed: 0, skipped: 0 });
       expect(code).toBe(0);
-    });
-    it("are skipped with a reason", () => {
-      for (const { status, reason } of report.cases) if (status === "skipped") expect(reason).toMatch(/^training/);
     });
     it("leave no gradient unchecked", () => {
       expect(report.cases.find((c) => c.id === "a3d_d5")?.reason).toBe("");

@@ -13,6 +13,7 @@ import { models } from "./families/models.js";
 import { optimizers } from "./families/optimizers.js";
 import { primitives } from "./families/primitives.js";
 import { recipes } from "./families/recipes.js";
+import { trainings } from "./families/training.js";
 import { transforms } from "./families/transforms.js";
 import { vdt } from "./families/vdt.js";
 
@@ -23,17 +24,14 @@ const families: Readonly<Record<string, Family>> = {
   converter: conversionFamily,
   loss: losses,
   metric: metrics,
+  training: trainings,
   transform: transforms,
   generator: generators,
   recipe: recipes,
 };
 
-/** Kinds that are known, and come with gradients. */
-const later = new Set(["training"]);
-
 /** The runner of a case. @throws golden-unmapped when there is none, with the reason */
 export const runnerOf = ({ kind, op, system }: GoldenCase): Runner => {
-  if (later.has(kind)) return unmapped(`training needs gradients, which belong to a later version`);
   const family = Object.hasOwn(families, kind) ? families[kind] : unmapped(`the kind ${kind} is not known`);
   return Object.hasOwn(family, op) ? family[op] : unmapped(`no ${kind} called ${op} of ${system} is known`);
 };
