@@ -151,6 +151,8 @@ const guarded = <T>(call: Call, action: () => T): T => {
   try {
     return action();
   } catch (error) {
+    // A graph that is nested deeper than the stack, or an array longer than there are arrays: only a file made for it has one.
+    if (error instanceof RangeError) return refuse("onnx-node", `${call.title} is too large: ${error.message}`, undefined, error);
     if (!(error instanceof IndexicalError) || error.code.startsWith("onnx-")) throw error;
     return refuse("onnx-node", `${call.title}, on ${call.operands.map((v) => (v ? `[${v.shape.join(", ")}]` : "nothing")).join(", ")}: ${error.message}`, undefined, error);
   }

@@ -72,7 +72,8 @@ const box = (call: Call, starts: readonly number[], extents: readonly number[], 
 const split: Operator = (call) => {
   const shape = call.shape(0);
   const axis = call.axis(call.int("axis", 0), shape.length);
-  const count = call.int("num_outputs", call.node.outputs.length);
+  const count = call.node.outputs.length;
+  if (call.int("num_outputs", count) !== count) call.refuse("onnx-attribute", `num_outputs is ${call.int("num_outputs")} for ${count} outputs`);
   const part = Math.ceil(shape[axis] / count);
   const sizes = call.ints("split") ?? call.numbers(1) ?? Array.from({ length: count }, (_, n) => Math.max(Math.min(part, shape[axis] - n * part), 0));
   if (sizes.some((n) => !Number.isSafeInteger(n) || n < 0) || sizes.reduce((a, b) => a + b, 0) !== shape[axis]) call.refuse("onnx-shape", `extent ${shape[axis]} into parts of [${sizes.join(", ")}]`);

@@ -29,6 +29,7 @@ const windowsOf = (call: Call): Windows => {
   const count = space.map((n, axis) => {
     const [low, high] = pads[axis];
     const room = n + low + high - reach(kernel[axis], dilation[axis]);
+    if (Math.max(low, high) >= reach(kernel[axis], dilation[axis])) call.refuse("onnx-attribute", `pads of ${low} and ${high} around a window over ${reach(kernel[axis], dilation[axis])}`);
     if (room < 0) call.refuse("onnx-shape", `along axis ${axis + 2} its window reaches over ${reach(kernel[axis], dilation[axis])} of ${n} + ${low} + ${high}`);
     const most = (ceil ? Math.ceil(room / stride[axis]) : Math.floor(room / stride[axis])) + 1;
     return ceil && (most - 1) * stride[axis] >= n + low ? most - 1 : most;
@@ -47,6 +48,9 @@ const maxPool: Operator = (call) => {
   return Value.of(tensor([x.shape[0], x.shape[1], ...count], (n, c, ...at) => max(kernel, (...t) => xp(n, c, ...at.map((i, a) => s[a] * i + r[a] * t[a])))), call.kind(0));
 };
 
+/** Beyond this many taps along an axis the windows are not counted one by one. */
+const TAPS_LIMIT = 2 ** 24;
+
 /** How many elements each window of an axis holds: of the input, or with `padded` of its padding as well. */
 const held = ({ space, pads, count, kernel, stride, dilation }: Windows, axis: number, padded: boolean): number[] =>
   Array.from({ length: count[axis] }, (_, i) => {
@@ -58,15 +62,18 @@ const held = ({ space, pads, count, kernel, stride, dilation }: Windows, axis: n
 const averagePool: Operator = (call) => {
   const windows = windowsOf(call);
   const { x, kernel, stride: s, dilation: r, count, padding } = windows;
-  const held1 = count.map((_, axis) => held(windows, axis, call.flag("count_include_pad", false)));
-  const even = held1.every((counts) => counts.every((n) => n === counts[0]));
+  count.forEach((n, axis) => {
+    if (n * kernel[axis] > TAPS_LIMIT) call.refuse("onnx-shape", `${n} windows of ${kernel[axis]} elements along axis ${axis + 2}`);
+  });
+  const elements = count.map((_, axis) => held(windows, axis, call.flag("count_include_pad", false)));
+  const even = elements.every((counts) => counts.every((n) => n === counts[0]));
   const xp = pad(x, [0, 0, ...padding]);
   const shape = [x.shape[0], x.shape[1], ...count];
   if (even) {
-    const scale = 1 / held1.reduce((product, counts) => product * (counts[0] ?? 1), 1);
+    const scale = 1 / elements.reduce((product, counts) => product * (counts[0] ?? 1), 1);
     return Value.of(tensor(shape, (n, c, ...at) => sum(kernel, (...t) => xp(n, c, ...at.map((i, a) => s[a] * i + r[a] * t[a]))) * scale), "float");
   }
-  const shares = held1.map((counts) => constant<Vector>(Float64Array.from(counts, (n) => 1 / n), [counts.length]));
+  const shares = elements.map((counts) => constant<Vector>(Float64Array.from(counts, (n) => 1 / n), [counts.length]));
   return Value.of(tensor(shape, (n, c, ...at) => sum(kernel, (...t) => xp(n, c, ...at.map((i, a) => s[a] * i + r[a] * t[a]))) * at.map((i, a) => shares[a](i)).reduce((p, q) => p * q)), "float");
 };
 
