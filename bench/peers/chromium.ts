@@ -4,8 +4,8 @@ import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
-import { esbuild } from "indexical/plugin";
 import { chromium, type Page } from "playwright-core";
+import { esbuild } from "../../src/plugin.js";
 import type { Ready, Started, Timed } from "../contestant.js";
 import { serve } from "../protocol.js";
 
