@@ -1,4 +1,4 @@
-import { exprKey, sizeOf, substitute, toIndex, type Affine, type Expr, type TensorNode, type Variable } from "../../dsl/index.js";
+import { exprKey, sizeOf, substitute, toIndex, visitVariables, type Affine, type Expr, type TensorNode, type Variable } from "../../dsl/index.js";
 import { mapCondition } from "../conditions.js";
 import type { Dependence } from "./depends.js";
 import {
@@ -32,7 +32,8 @@ type Reduction = Extract<Expr, { kind: "reduce" }>;
 export class Adjoint {
   constructor(
     private readonly dependence: Dependence,
-    private readonly collected: (tensor: TensorNode) => Collected,
+    /** Where the adjoint of a tensor is collected; `names` are those of the indices that it is read with. */
+    private readonly collected: (tensor: TensorNode, names: readonly string[]) => Collected,
     /** What is made of a definition that the reverse pass needs, such as the place of a maximum. */
     private readonly made: (part: Definition) => Definition,
   ) {}
@@ -155,9 +156,9 @@ export class Adjoint {
 
   /** The gather form: what the read adds to element J is a sum over the points of `scope` that read J. */
   private emit(read: Read, scope: readonly Variable[], flow: Flow): void {
-    const { variables, terms } = this.collected(read.tensor);
     for (const { guards, indices } of choices(read.indices)) {
       const whole = indices.map((i) => toIndex(i));
+      const { variables, terms } = this.collected(read.tensor, whole.map(nameOf));
       const known = whole.flatMap((a, axis) => (a.key.includes("d(") ? [] : [axis]));
       const ways = alternatives(known.map((axis) => whole[axis]!), mostAlternatives);
       // What can't be solved for is compared.
@@ -176,6 +177,13 @@ export class Adjoint {
     }
   }
 }
+
+/** The first index in an index expression, which is the outermost. */
+const nameOf = (a: Affine): string => {
+  const names: string[] = [];
+  visitVariables(a, (v) => void names.push(v.name));
+  return names[0] ?? "i";
+};
 
 /** An index chosen by `?:` is a choice between reads. */
 const choices = (indices: readonly Expr[]): readonly { readonly guards: readonly Expr[]; readonly indices: readonly Expr[] }[] => {

@@ -1,4 +1,4 @@
-import { variable, type Expr, type TensorNode, type Variable } from "../../dsl/index.js";
+import { variable, type Expr, type TensorNode } from "../../dsl/index.js";
 import { readsOf } from "../lower.js";
 import { reachable } from "../trace.js";
 import { Adjoint, type Collected } from "./adjoint.js";
@@ -31,9 +31,11 @@ export const reverse = (outputs: readonly Seeded[], leaves: readonly Definition[
   const nodes = outputs.map((o) => normal.node(o.node));
 
   const collected = new Map<TensorNode, Collected>();
-  const collect = (tensor: TensorNode): Collected => {
+  const collect = (tensor: TensorNode, names?: readonly string[]): Collected => {
     let c = collected.get(tensor);
-    if (!c) collected.set(tensor, (c = { variables: indicesOf(tensor), terms: [] }));
+    // A definition has names for its indices; an input gets those that it is read with first.
+    const own = tensor.kind === "definition" && (names === undefined || !dependence.isLeaf(tensor)) ? tensor.variables.map((v) => v.name) : names;
+    if (!c) collected.set(tensor, (c = { variables: tensor.shape.map((n, axis) => variable(own?.[axis] ?? `i${axis}`, n)), terms: [] }));
     return c;
   };
   outputs.forEach(({ seed }, k) => {
@@ -52,8 +54,8 @@ export const reverse = (outputs: readonly Seeded[], leaves: readonly Definition[
     const added = new Map<TensorNode, Expr[]>();
     const adjoint = new Adjoint(
       dependence,
-      (read) => {
-        const { variables } = collect(read);
+      (read, names) => {
+        const { variables } = collect(read, names);
         let own = added.get(read);
         if (!own) added.set(read, (own = []));
         return { variables, terms: own };
@@ -85,7 +87,3 @@ const seedOf = ({ variables, terms }: Collected, tensor: Definition): Expr => {
 };
 
 const sumOf = (terms: readonly Expr[]): Expr => terms.reduce<Expr | undefined>((a, b) => (a ? plus(a, b) : b), undefined) ?? number(0);
-
-/** Indices for the elements of a tensor: those of its definition, under the same names. */
-const indicesOf = (tensor: TensorNode): readonly Variable[] =>
-  tensor.shape.map((n, axis) => variable(tensor.kind === "definition" ? tensor.variables[axis]!.name : `i${axis}`, n));

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { IndexicalError, vjp } from "../../../src/index.js";
+import { compile, IndexicalError, vjp } from "../../../src/index.js";
+import { readsOf } from "../../../src/compiler/lower.js";
 import { runPasses } from "../../../src/compiler/passes.js";
-import { trace } from "../../../src/compiler/trace.js";
+import { reachable, trace } from "../../../src/compiler/trace.js";
 import { Evaluation, float64, sizeOf } from "../../../src/dsl/index.js";
 import { difference } from "../../support/meaning.js";
 import { interpret } from "../../support/interpret.js";
@@ -54,5 +55,31 @@ describe("random programs of the language", () => {
     );
     // Most programs have a derivative: the others hold a step where it is a value.
     expect(taken).toBeGreaterThan(5 * refused);
+  }, 600_000);
+
+  it("have the same adjoint on wasm", async () => {
+    let compared = 0;
+    await fc.assert(
+      fc.asyncProperty(programs(), async (program) => {
+        const made = adjointOf(program);
+        if (!made) return;
+        const { adjoint, shapes, inputs } = made;
+        const evaluation = new Evaluation(float64, (node) => inputs[node.name as never]!);
+        const nodes = reachable(adjoint, readsOf);
+        // All that is stored has to be exact in float32.
+        if (!nodes.every((node) => Array.from(evaluation.all(node)).every((v) => Math.abs(v) < 2 ** 14 && Number.isInteger(v * 64)))) return;
+        compared++;
+        const compiled = await compile(vjp(programOf(program.traced) as never) as never, shapes as never, { device: "wasm" });
+        try {
+          const result = (await compiled.run(inputs as never)) as unknown as Readonly<Record<string, { data: Float32Array }>>;
+          const expected = Object.fromEntries(adjoint.outputs.map(({ name, node }) => [name, evaluation.all(node)]));
+          expect(difference(expected, Object.fromEntries(Object.entries(result).map(([name, { data }]) => [name, data])))).toBe(undefined);
+        } finally {
+          compiled.dispose();
+        }
+      }),
+      { numRuns: Number(process.env["RUNS"] ?? 60) },
+    );
+    expect(compared).toBeGreaterThan(10);
   }, 600_000);
 });
