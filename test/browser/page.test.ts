@@ -57,8 +57,20 @@ describe.each([false, true])("a device of the page's own, in a worker: %s", (inW
   });
 });
 
+describe("tuning in a page", () => {
+  test.each([{ device: "wasm", threads: 2 }, { device: "webgpu" }])("$device", async (options) => {
+    const { why, machines, right } = await result("tunes", options);
+    expect(right).toBe(true);
+    expect(machines).toEqual(options.threads ? [expect.stringMatching(/^wasm, Mozilla.*, \d+ processors, 2 threads, indexical \d/)] : []);
+    if (options.threads) expect(why).toMatch(/tuned: (\d+) of \1 kernels were measured/);
+  });
+});
+
 describe("in a worker of the page", () => {
-  test.each(["gpujs:webgl2", "gpujs:webgpu", "webgpu", "gpujs:webasm"])("%s runs", async (device) => {
+  test.each(["gpujs:webgl2", "gpujs:webgpu", "webgpu"])("%s runs", async (device) => {
     expect(await result("where", { device }, true)).toEqual({ device, why: "as asked", right: true });
+  });
+  test("gpujs:webasm runs, with gpu.js as it is: a page can't tell its version", async () => {
+    expect(await result("where", { device: "gpujs:webasm" }, true)).toEqual({ device: "gpujs:webasm", why: "as asked; gpu.js as it is: it does not tell its version here", right: true });
   });
 });

@@ -154,11 +154,23 @@ const ownDevice = async ({
   return { devices: all.map((executable) => executable.device), right, others };
 };
 
+/** Measures schedules, and runs with what was found. */
+const tunes = async (options: Options): Promise<{ readonly why: string; readonly machines: readonly string[]; readonly right: boolean }> => {
+  const executable = await compileAverage({ ...options, tune: true }, 2);
+  const tuning = executable.tuning;
+  const again = await compileAverage({ ...options, tuning }, 2);
+  const right = isRamp(2, 2, await executable.run({ x: ramp(2) })) && isRamp(3, 2, await again.run({ x: ramp(3) }));
+  executable.dispose();
+  again.dispose();
+  return { why: again.why, machines: Object.keys(tuning!.devices), right };
+};
+
 export const jobs = {
   goldens,
   aborts,
   disposal,
   together,
+  tunes,
   ownDevice,
   where,
   untransformed: ({ device = "auto" }: Options) => refusal(() => untransformed(device)),
