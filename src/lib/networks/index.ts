@@ -11,7 +11,7 @@ export { convnext, convnextSizes, type ConvNextOptions } from "./convnext.js";
 export { deeplabV3Plus, type DeepLabOptions } from "./deeplab.js";
 export { densenet121, type DenseNetOptions } from "./densenet.js";
 export { lidcClassifier, lidcFcn, type LidcBackbone, type LidcFcnOptions, type LidcOptions } from "./lidc.js";
-export { meshNet, meshNetLogits, type AxisOrder, type MeshNetOptions, type Voxels } from "./meshnet.js";
+export { meshNet, meshNetLogits, meshNetOf, meshNetwork, type AxisOrder, type MeshNetOptions, type MeshNetworkOptions, type Voxels } from "./meshnet.js";
 export { mobilenetV2 } from "./mobilenet.js";
 export { isP3dDepth, p3d, p3dBasic, p3dBottleneckPart, type P3dBlockShape, type P3dDepth, type P3dOptions } from "./p3d.js";
 export { parameterCount, parameters, parameterShapes } from "./parameters.js";
