@@ -4,4 +4,5 @@ export { box, centred, cropped, foreground, multipleOf, padded, toForeground, to
 export { readDicom, readDicomVolumes, type DicomOptions, type DicomVolume } from "./dicom.js";
 export { deepMedic, hounsfieldWindows, minMax, windowed, zScore, type ZScoreOptions } from "./intensity.js";
 export { reorient, reoriented } from "./reorient.js";
+export { keySlices, type KeySlicesOptions } from "./slices.js";
 export { resample, resampled, type ResampleOptions } from "./resample.js";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ndarray, readNifti, volumeImage, writeNifti, type Affine, type VolumeImage } from "../../../src/lib/formats/index.js";
 import {
-  box, centred, deepMedic, elementOf, foreground, hounsfieldWindows, medMnist, minMax, padded, prepare, reorient, reoriented, resample, resampled, toForeground, toMultipleOf, volumeFromArray, windowed, zScore,
+  box, centred, deepMedic, elementOf, foreground, hounsfieldWindows, keySlices, medMnist, minMax, padded, prepare, reorient, reoriented, resample, resampled, toForeground, toMultipleOf, volumeFromArray, windowed, zScore,
 } from "../../../src/lib/volumes/index.js";
 import { refusal } from "../formats/refusal.js";
 
@@ -236,5 +236,30 @@ describe("arrays", () => {
     expect(refusal(() => medMnist(part("train", 1)))).toBe("format-name");
     expect(refusal(() => volumeFromArray(set.train.images))).toBe("format-shape");
     expect(refusal(() => elementOf(set.train.images, 3))).toBe("format-shape");
+  });
+});
+
+describe("key slices", () => {
+  const stack = (depth: number, mm: number): VolumeImage => volumeImage({ data: Float32Array.from({ length: 4 * depth }, (_, n) => 10 * Math.floor(n / 4)), shape: [2, 2, depth], affine: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, mm, 0]] });
+  const values = (image: VolumeImage, key: number, options: Parameters<typeof keySlices>[2]): number[] => Array.from(keySlices(image, key, options).data, Number).filter((_, n) => n % 4 === 0);
+
+  test("neighbours 2 mm apart, of slices of 1, 1.25, 2 and 5 mm", () => {
+    expect(values(stack(9, 1), 4, { count: 3 })).toEqual([20, 40, 60]);
+    expect(values(stack(9, 2), 4, { count: 5 })).toEqual([20, 30, 40, 50, 60]);
+    expect(values(stack(9, 1.25), 4, { count: 5 })).toEqual([8, 24, 40, 56, 72]);
+    // Thick slices as they are, or interpolated.
+    expect(values(stack(9, 5), 4, {})).toEqual([30, 40, 50]);
+    expect(values(stack(9, 5), 4, { thickAsTheyAre: false })).toEqual([36, 40, 44]);
+  });
+
+  test("the published weights differ from the second neighbour on", () => {
+    expect(values(stack(9, 1.25), 4, { count: 5, weights: "published" }).map((v) => Number(v.toFixed(4)))).toEqual([4, 24, 40, 56, 76]);
+  });
+
+  test("beyond the volume the outermost slice; without a spacing the key slice", () => {
+    expect(values(stack(3, 2), 0, { count: 5 })).toEqual([0, 0, 0, 10, 20]);
+    expect(values(stack(3, 2), 1, { spacing: Number.NaN })).toEqual([10, 10, 10]);
+    expect(refusal(() => keySlices(stack(3, 2), 3))).toBe("volume-box");
+    expect(refusal(() => keySlices(stack(3, 2), 1, { count: 2 }))).toBe("volume-box");
   });
 });
