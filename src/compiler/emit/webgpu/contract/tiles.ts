@@ -90,8 +90,9 @@ const candidates = (n: number): readonly Tile[] => {
   return all.filter((t) => threadsOf(t) >= 64 && threadsOf(t) <= mostThreads);
 };
 
-/** Threads that keep a big device busy: two workgroups of 256 on each of 132 multiprocessors. */
+/** Threads and workgroups that keep a big device busy: two workgroups of 256 threads on each of 132 multiprocessors. */
 export const plenty = 65536;
+const plentyGroups = 264;
 
 /** Steps that a workgroup should go at least. */
 const leastSteps = 16;
@@ -101,14 +102,17 @@ export const mostParts = 256;
 const mostPartial = 2 ** 25;
 
 /**
- * Into how many parts the way to each result is cut, 1 for none: where there are too few blocks to keep a big device
- * busy and the way is long. Several times what it holds at once, so that the last turn is a small part.
+ * Into how many parts the way to each result is cut, 1 for none: it pays where there are too few blocks to keep a big
+ * device busy and the way is long. More than fill it once, so that the last turn is a small part.
  */
-export const partsOf = (c: Contraction, tile: Tile): number => {
+export const partsOf = (c: Contraction, tile: Tile): number => partsAndCost(c, tile).parts;
+
+const partsAndCost = (c: Contraction, tile: Tile): { readonly parts: number; readonly cost: number } => {
   const threads = blocksOf(c, tile) * threadsOf(tile);
   const steps = Math.min(...c.families.map((f) => product(walkOf(f).outer) * walkOf(f).steps));
-  const parts = Math.min(mostParts, Math.floor(steps / leastSteps), Math.ceil((4 * plenty) / threads), Math.floor(mostPartial / product(c.region.loops)));
-  return threads > plenty / 2 || parts < 2 ? 1 : parts;
+  const most = Math.min(mostParts, Math.floor(steps / leastSteps), Math.floor(mostPartial / product(c.region.loops)));
+  const wanted = threads > plenty / 2 ? [] : [1, 2, 4].map((times) => Math.min(most, Math.ceil((times * plenty) / threads)));
+  return [1, ...wanted.filter((parts) => parts > 1)].map((parts) => ({ parts, cost: costOf(c, tile, parts) })).reduce((a, b) => (b.cost < a.cost ? b : a));
 };
 
 const blocksOf = (c: Contraction, tile: Tile): number => product(c.batch) * Math.ceil(product(c.m) / heightOf(tile)) * Math.ceil(product(c.n) / widthOf(tile));
@@ -123,10 +127,12 @@ export const chooseTile = (c: Contraction, limits: WebgpuLimits): Tile | undefin
 export const rankTiles = (c: Contraction, limits: WebgpuLimits): readonly Tile[] =>
   candidates(product(c.n))
     .filter((tile) => fits(tile, c.families, limits))
-    .map((tile) => ({ tile, cost: costOf(c, tile) }))
+    .map((tile) => ({ tile, cost: partsAndCost(c, tile).cost }))
     .sort((a, b) => a.cost - b.cost)
     .map(({ tile }) => tile);
 
+/** Instructions in whose time a partial sum goes to memory and comes back. */
+const partialCost = 80;
 /** Bytes a cycle that a multiprocessor gets from the second-level cache. */
 const cacheBytes = 24;
 
@@ -135,7 +141,7 @@ const cacheBytes = 24;
  * of a warp (32 threads) a cycle in each of its four quarters; all four share one port to workgroup memory, which gives
  * 128 bytes a cycle.
  */
-export const costOf = (c: Contraction, tile: Tile): number => {
+const costOf = (c: Contraction, tile: Tile, parts: number): number => {
   const [high, wide, threads] = [heightOf(tile), widthOf(tile), threadsOf(tile)];
   const [rows, columns] = [tile.rows / 4, Math.ceil(tile.columns / 4)];
   const sums = c.families.reduce((k, f) => k + f.sums.length, 0);
@@ -163,9 +169,11 @@ export const costOf = (c: Contraction, tile: Tile): number => {
   const resident = Math.max(1, Math.min(processor.groups, Math.floor(processor.threads / threads), Math.floor(processor.registers / (registers * threads)), Math.floor(processor.memory / memoryOf(tile, c.families))));
   const warps = (resident * threads) / 32;
   const waiting = (1 + 1.5 / warps) * (1 + 0.25 / resident);
-  const [all, parts] = [blocksOf(c, tile) * threads, partsOf(c, tile)];
-  const adding = parts > 1 ? 8 * parts * product(c.region.loops) : 0;
-  return each * all * waiting * Math.max(1, plenty / (all * parts)) ** 0.7 + adding;
+  const blocks = blocksOf(c, tile) * parts;
+  const adding = parts > 1 ? partialCost * parts * product(c.region.loops) : 0;
+  // Too few threads leave lanes idle, too few workgroups whole multiprocessors.
+  const idle = Math.max(1, plenty / (blocks * threads)) * Math.max(1, plentyGroups / blocks);
+  return (each * blocks * threads * waiting * idle ** 0.4) / parts + adding;
 };
 
 /** Whether a tile pays: there have to be enough rows and columns to share what is loaded. */
