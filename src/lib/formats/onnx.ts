@@ -264,14 +264,20 @@ const nodeParts = ({ name, op, domain, inputs, outputs, attributes }: OnnxNode):
 const attributeParts = (key: string, attribute: OnnxAttribute): proto.Part[] => {
   switch (attribute.kind) {
     case "float": return [proto.float(2, attribute.value), proto.int(20, 1)];
-    case "int": return [proto.int(3, attribute.value), proto.int(20, 2)];
+    case "int": return [proto.int(3, int64(key, attribute.value)), proto.int(20, 2)];
     case "string": return [proto.text(4, attribute.value), proto.int(20, 3)];
     case "tensor": return [proto.message(5, tensorParts("", attribute.value)), proto.int(20, 4)];
     case "floats": return [...attribute.value.map((value) => proto.float(7, value)), proto.int(20, 6)];
-    case "ints": return [...attribute.value.map((value) => proto.int(8, value)), proto.int(20, 7)];
+    case "ints": return [...attribute.value.map((value) => proto.int(8, int64(key, value))), proto.int(20, 7)];
     case "strings": return [...attribute.value.map((value) => proto.text(9, value)), proto.int(20, 8)];
     case "other": return refuse("format-dtype", `the attribute ${key} is ${attribute.value}, which is not written`);
   }
+};
+
+/** The largest int64, "to the end" in a Slice, is 2^63 as a number: it goes back to what it was. */
+const int64 = (key: string, value: number): bigint => {
+  if (!Number.isInteger(value) || Math.abs(value) > 2 ** 63) refuse("format-onnx", `the attribute ${key} is ${value}, which is no 64-bit integer`);
+  return value === 2 ** 63 ? 2n ** 63n - 1n : BigInt(value);
 };
 
 const codeOf = (dtype: DType): number => codes.get(dtype) ?? refuse("format-dtype", `ONNX has no code for ${dtype}`);

@@ -36,7 +36,7 @@ const model: OnnxModel = {
         name: "n", op: "Any", domain: "", inputs: ["x", "", "f32"], outputs: ["y", "z"],
         attributes: {
           f: { kind: "float", value: 0.5 }, i: { kind: "int", value: -3 }, s: { kind: "string", value: "é" }, t: { kind: "tensor", value: ndarray(new Int32Array([1, 2])) },
-          fs: { kind: "floats", value: [1.5, -2] }, is: { kind: "ints", value: [-1, 0, 2 ** 40] }, ss: { kind: "strings", value: ["a", ""] },
+          fs: { kind: "floats", value: [1.5, -2] }, is: { kind: "ints", value: [-1, 0, 2 ** 40, 2 ** 63, -(2 ** 63)] }, ss: { kind: "strings", value: ["a", ""] },
         },
       },
       { name: "", op: "Own", domain: "my.domain", inputs: ["y"], outputs: ["w"], attributes: {} },
@@ -56,6 +56,13 @@ describe("ONNX files", () => {
     expect(isOnnx(bytes)).toBe(true);
     expect(plain(readOnnx(bytes))).toEqual(plain(model));
     expect(writeOnnx(readOnnx(bytes))).toEqual(bytes);
+  });
+
+  test("an attribute that is no 64-bit integer is refused", () => {
+    for (const value of [0.5, Number.NaN, 2 ** 64]) {
+      const node = { ...model.graph.nodes[1], attributes: { i: { kind: "int" as const, value } } };
+      expect(refusal(() => writeOnnx({ ...model, graph: { ...model.graph, nodes: [node] } }))).toBe("format-onnx");
+    }
   });
 
   test("real files, written again, are read the same", () => {
