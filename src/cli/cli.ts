@@ -15,6 +15,10 @@ const wrt = ["--wrt <inputs>", "with --grad, the inputs to differentiate by: --w
 const tune = ["--tune", "measure schedules of each kernel first, each checked before it is timed (wasm, webgpu)"] as const;
 const tuning = ["--tuning <file>", "schedules that were measured before, as JSON; with --tune, winners are added to it"] as const;
 
+const to = ["--to <converter>", "a converter and its settings: acs, softAcs:mean=true, conv25d:axis=0, i3d, conv3d, tsm:nFold=8, alignShift:refThickness=2, a3d:dimension=3"] as const;
+
+const networkArgument = "a name of the library with its settings (unet:classes=6), an ONNX file, or FILE#EXPORT of a network";
+
 /** Each action leaves its exit code here: commander has no way to return it. */
 interface Outcome {
   code: number;
@@ -75,9 +79,12 @@ const define = (outcome: Outcome): Command => {
 
   program
     .command("run")
-    .summary("runs a program on files of arrays")
-    .description("Runs a program. Arrays are .npy, .npz, safetensors or NIfTI files, found by their content, compressed by gzip or not; shapes come from the files.")
-    .argument("<FILE#EXPORT>", "the program")
+    .summary("runs a program on files of arrays, or a network on a volume")
+    .description(
+      "Runs a program. Arrays are .npy, .npz, safetensors or NIfTI files, found by their content, compressed by gzip or not; shapes come from the files.\n" +
+        "A network (NAME:SETTINGS of the library, a tfjs model.json, an ONNX file, or FILE#EXPORT with --weights) runs on a volume, a NIfTI file, a folder of DICOM files or an array, window by window, and writes labels on its grid.",
+    )
+    .argument("<FILE#EXPORT or NET>", "the program, or the network")
     .option("--input <[input=]file>", "numbers of an input: x=FILE, x=FILE#ARRAY, or a FILE whose arrays have the names of the inputs", collect)
     .requiredOption("--output <file>", "where the result goes: .npy .npz .safetensors .nii .nii.gz; one result is called output")
     .option("--shape <input=extents>", "another shape for the same numbers, for example a NIfTI image as a batch of one", collect)
@@ -86,8 +93,42 @@ const define = (outcome: Outcome): Command => {
     .option(...wrt)
     .option(...tune)
     .option(...tuning)
-    .addHelpText("after", `${files}\n\nExamples:\n  indexical run net.ts#acs --input x=volume.npy --input w=weights.npy --output y.npy\n  indexical run net.ts#acs --grad --input x=volume.npy --input w=weights.npy --input g=g.npy --output gradients.npz\n  indexical run net.ts#segment --input x=t1.nii.gz --shape x=1,1,256,256,256 --input weights.safetensors --output labels.nii.gz\n  indexical run net.ts#segment --input x=t1.nii.gz --device wasm --tune --tuning tuned.json --output labels.nii.gz`)
+    .option("--weights <file>", "of a network: its weights, .safetensors .pth .pt .npz .onnx or a tfjs model.json, found by their content")
+    .option(...to)
+    .option("--intensity <how>", "of a network: min-max, z-score, window:LOW,HIGH (Hounsfield units), brain, lung, liver, bone, lesion")
+    .option("--orientation <axes>", "of a network: turn the volume so that its axes point there, for example RAS; labels are turned back")
+    .option("--spacing <mm>", "of a network: resample to these voxel sizes, for example 1,1,1; labels are resampled back")
+    .option("--thickness <mm>", "of a network that reads it: thickness of the slices; what the file says by default")
+    .option("--window <voxels>", "of a network: 64, or 32,128,128 (depth, height, width), or whole; the largest that fits in 1 GiB by default")
+    .option("--overlap <share>", "of a network: share of a window that the next one covers again, 0.25 by default")
+    .option("--divisor <n>", "of a network: extents of windows are multiples of it")
+    .option("--threshold <score>", "of a network with one class: voxels above it are labelled 1; 0.5 by default")
+    .option("--scores", "of a network: write the scores, [classes, d, h, w], instead of labels")
+    .addHelpText("after", `${files}\n\nExamples:\n  indexical run net.ts#acs --input x=volume.npy --input w=weights.npy --output y.npy\n  indexical run net.ts#acs --grad --input x=volume.npy --input w=weights.npy --input g=g.npy --output gradients.npz\n  indexical run net.ts#segment --input x=t1.nii.gz --shape x=1,1,256,256,256 --input weights.safetensors --output labels.nii.gz\n  indexical run net.ts#segment --input x=t1.nii.gz --device wasm --tune --tuning tuned.json --output labels.nii.gz\n  indexical run unet:classes=3 --to acs --weights unet.pth --input t1.nii.gz --intensity z-score --divisor 4 --output labels.nii.gz`)
     .action(finish(async () => (await import("./commands/run.js")).run));
+
+  program
+    .command("summary")
+    .summary("the layers of a network, parameters, multiply-adds, memory")
+    .description("Prints every layer of a network with its shape, parameters and multiply-adds; the totals, the peak memory and the receptive field. Nothing runs.")
+    .argument("<NET>", networkArgument)
+    .option(...shape)
+    .option(...to)
+    .option("--json", "print the figures as JSON")
+    .addHelpText("after", "\nExamples:\n  indexical summary resnet18 --shape x=1,3,224,224\n  indexical summary resnet18 --to acs --shape x=1,3,32,64,64\n  indexical summary unet:classes=6 --to alignShift:nFold=4 --shape x=1,1,7,64,64 --shape thickness=1,1")
+    .action(finish(async () => (await import("./commands/summary.js")).summary));
+
+  program
+    .command("convert")
+    .summary("makes a 3D network of a 2D one, weights included")
+    .description("Converts a 2D network with its weights. Writes weights.safetensors and a report, layer by layer; with --shape also model.onnx.")
+    .argument("<FILE>", "weights (.safetensors .pth .pt .npz) or an ONNX model")
+    .requiredOption(...to)
+    .requiredOption("--output <folder>", "where the result goes")
+    .option("--net <NET>", `the network of the weights, ${networkArgument}; found by their names and shapes when left out`)
+    .option(...shape)
+    .addHelpText("after", "\nExamples:\n  indexical convert resnet18.pth --to acs --output resnet18-acs\n  indexical convert unet.safetensors --net unet:classes=6 --to i3d:axis=0 --output unet-3d --shape x=1,1,32,64,64")
+    .action(finish(async () => (await import("./commands/convert.js")).convert));
 
   program
     .command("doctor")

@@ -26,21 +26,27 @@ const hook = async (): Promise<void> => {
 };
 
 /**
- * The program of `FILE#EXPORT`; without `#EXPORT` the only function that the file exports.
+ * The value of `FILE#EXPORT`; without `#EXPORT` the only export that is `wanted`, or else the only function.
  * The file may lie anywhere, and gets this installation of `indexical`.
  * @throws cli-file, cli-export, and what the file throws when it is loaded.
  */
-export const loadProgram = async (target: string): Promise<Program> => {
+export const loadExport = async (target: string, also: (value: unknown) => boolean = () => false): Promise<{ readonly name: string; readonly path: string; readonly value: unknown; readonly functions: readonly string[] }> => {
   const { path, wanted } = parse(target);
   await hook();
   const exported = (await import(pathToFileURL(path).href)) as Readonly<Record<string, unknown>>;
-  const functions = Object.keys(exported).filter((name) => isProgram(exported[name]));
+  const functions = Object.keys(exported).filter((name) => isProgram(exported[name]) || also(exported[name]));
   const name = wanted ?? (functions.length === 1 ? functions[0]! : chooseOne(target, functions));
   if (!Object.hasOwn(exported, name)) misused("cli-export", `${path} exports no ${name}`, offer(functions) + suggest(name, functions));
-  const value = exported[name];
-  if (!isProgram(value)) return misused("cli-export", `${name} of ${path} is ${isTensor(value) ? "a tensor" : describe(value)}, not a program`, `A program is a function of named tensors. ${offer(functions)}`);
-  if (value.length > 1) misused("cli-export", `${name} of ${path} takes ${value.length} arguments; a program takes one record of named tensors`, `Export ({ x, w }) => ${name}(x, w).`);
-  return { name: wanted === undefined ? `${target}#${name}` : target, run: value };
+  return { name: wanted === undefined ? `${target}#${name}` : target, path, value: exported[name], functions };
+};
+
+/** The program of `FILE#EXPORT`. Otherwise as {@link loadExport}. */
+export const loadProgram = async (target: string): Promise<Program> => {
+  const { name, path, value, functions } = await loadExport(target);
+  const short = name.slice(name.lastIndexOf("#") + 1);
+  if (!isProgram(value)) return misused("cli-export", `${short} of ${path} is ${isTensor(value) ? "a tensor" : describe(value)}, not a program`, `A program is a function of named tensors. ${offer(functions)}`);
+  if (value.length > 1) misused("cli-export", `${short} of ${path} takes ${value.length} arguments; a program takes one record of named tensors`, `Export ({ x, w }) => ${short}(x, w).`);
+  return { name, run: value };
 };
 
 const isProgram = (value: unknown): value is ProgramFunction => typeof value === "function" && !isTensor(value) && !/^class\b/.test(Function.prototype.toString.call(value));

@@ -35,6 +35,8 @@ export interface PredictOptions {
   readonly divisor?: number | undefined;
   /** The most that a run may hold, for the choice of the window. 1 GiB by default. */
   readonly memoryBytes?: number | undefined;
+  /** Of a model with one class: voxels with a higher score are labelled 1, the others 0. 0.5 by default, for scores from 0 to 1. */
+  readonly threshold?: number | undefined;
   /** "labels", the class with the highest score (the first of equals), or "scores", the blended scores themselves. */
   readonly result?: "labels" | "scores" | undefined;
   readonly device?: string | undefined;
@@ -72,10 +74,11 @@ export const predict = async <V extends Grid>(model: Model, volume: V, options: 
   const [zs, ys, xs] = extents.map((n, a) => startsAlong(n, size[a]!, strides[a]!)) as [readonly number[], readonly number[], readonly number[]];
   const starts = zs.flatMap((z) => ys.flatMap((y) => xs.map((x): Triple => [z, y, x])));
   const wanted = options.result ?? "labels";
-  const sink = wanted === "labels" ? labelSink(classes, extents) : scoreSink(classes, extents);
+  const threshold = options.threshold ?? 0.5;
+  const sink = wanted === "labels" ? labelSink(classes, threshold, extents) : scoreSink(classes, extents);
   // One window needs no blending: the class is found where the scores are.
   const direct = starts.length === 1 && wanted === "labels" && size.every((n, a) => n >= extents[a]!);
-  const program = ({ x }: { x: Volume }): AnyTensor => (direct ? classOf(model(x)) : model(x));
+  const program = ({ x }: { x: Volume }): AnyTensor => (direct ? classOf(model(x), threshold) : model(x));
   const compiled = await compile(program, { x: [batch, channels, ...window] }, { device: options.device, threads: options.threads, signal: options.signal });
   try {
     const x = new Float32Array(batch * channels * sizeOf(window));
@@ -96,7 +99,8 @@ export const predict = async <V extends Grid>(model: Model, volume: V, options: 
   }
 };
 
-const classOf = (scores: Volume): Tensor<[Index, Index, Index, Index]> => tensor((n, d, h, w) => argmax((c) => scores(n, c, d, h, w)));
+const classOf = (scores: Volume, threshold: number): Tensor<[Index, Index, Index, Index]> =>
+  scores.shape[1] === 1 ? tensor((n, d, h, w) => (scores(n, 0, d, h, w) > threshold ? 1 : 0)) : tensor((n, d, h, w) => argmax((c) => scores(n, c, d, h, w)));
 
 const isLocated = (volume: Grid): volume is Located => "affine" in volume;
 
@@ -174,14 +178,14 @@ interface Sink {
   readonly whole: (labels: ArrayLike<number>, size: Triple) => void;
 }
 
-const labelSink = (classes: number, [depth, height, width]: Triple): Sink => {
+const labelSink = (classes: number, threshold: number, [depth, height, width]: Triple): Sink => {
   const data = classes <= 256 ? new Uint8Array(depth * height * width) : new Uint16Array(depth * height * width);
   const plane = height * width;
   return {
     data,
     take: (z, scores) => {
       for (let i = 0; i < plane; i++) {
-        let best = 0;
+        let best = classes === 1 && scores[i]! > threshold ? 1 : 0;
         for (let c = 1; c < classes; c++) if (scores[c * plane + i]! > scores[best * plane + i]!) best = c;
         data[z * plane + i] = best;
       }

@@ -108,6 +108,18 @@ test("labels are the first of the highest scores, in one window and in many", as
   expect(many.windows).toBe(2 * 3 * 3);
 });
 
+test("of one class, what lies above the threshold is labelled", async () => {
+  const data = Float32Array.from({ length: 6 ** 3 }, (_, n) => (n % 10) / 10);
+  const same = (x: Volume): Volume => tensor((n, c, d, h, w) => x(n, c, d, h, w));
+  const above = (threshold: number) => [...data].map((v) => (v > Math.fround(threshold) ? 1 : 0));
+  for (const window of ["whole", 3] as const) {
+    const usual = await predict(same, { data, shape: [6, 6, 6] }, { window, overlap: 0, device: "wasm" });
+    const higher = await predict(same, { data, shape: [6, 6, 6] }, { window, overlap: 0, threshold: 0.75, device: "wasm" });
+    expect([...usual.volume.data]).toEqual(above(0.5));
+    expect([...higher.volume.data]).toEqual(above(0.75));
+  }
+});
+
 test("an image in space keeps its place, and its first index runs fastest", async () => {
   const data = integers(4 * 5 * 6, 2);
   const image = { data, shape: [4, 5, 6], affine: [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], spacing: [1, 1, 3] };

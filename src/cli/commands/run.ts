@@ -12,12 +12,10 @@ import { loadProgram } from "../load.js";
 import { interruptible, progressBar } from "../progress.js";
 import { readTuningFile, writeTuningFile, type TuningArguments } from "../tuning.js";
 import { exit, misused } from "../usage.js";
+import { meansNetwork, runNetwork, type RunNetworkArguments } from "./run-network.js";
 
-export interface RunArguments extends TuningArguments, GradientArguments {
-  readonly input?: readonly string[];
+export interface RunArguments extends TuningArguments, GradientArguments, RunNetworkArguments {
   readonly shape?: readonly string[];
-  readonly output: string;
-  readonly device: string;
 }
 
 interface Input {
@@ -25,8 +23,9 @@ interface Input {
   readonly shape: readonly number[];
 }
 
-/** `indexical run`: files in, a file out. */
+/** `indexical run`: files in, a file out; of a program, or of a network on a volume. */
 export const run = async (target: string, options: RunArguments): Promise<number> => {
+  if (meansNetwork(target, options)) return runNetwork(target, options);
   const program = await loadProgram(target);
   const { inputs, image } = await readInputs(options);
   const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));

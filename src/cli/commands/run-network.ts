@@ -1,0 +1,149 @@
+import { existsSync } from "node:fs";
+import { compile } from "../../compiler/index.js";
+import { constant, input, nodeOf, type AnyTensor, type Tensor, type Volume } from "../../dsl/index.js";
+import { predict, type Prediction } from "../../inference/index.js";
+import { ndarray, toFloat32, type VolumeImage } from "../../lib/formats/index.js";
+import { readLayersModelFile, writeArraysFile, writeVolumeFile } from "../../lib/formats/node.js";
+import { apply, meshNetLogits, type Network, type StateDict } from "../../lib/networks/index.js";
+import { prepare, reoriented, resampled, type Change } from "../../lib/volumes/index.js";
+import { isPlanar, loadModel, type ModelArguments } from "../models/model.js";
+import { namesNetwork } from "../models/catalogue.js";
+import { intensityOf, readVolume, type ReadVolume } from "../models/volume.js";
+import { interruptible, progressBar } from "../progress.js";
+import { exit, misused } from "../usage.js";
+
+export interface RunNetworkArguments extends ModelArguments {
+  readonly input?: readonly string[];
+  readonly output: string;
+  readonly device: string;
+  readonly intensity?: string;
+  readonly orientation?: string;
+  readonly spacing?: string;
+  readonly thickness?: string;
+  readonly window?: string;
+  readonly overlap?: string;
+  readonly divisor?: string;
+  readonly threshold?: string;
+  readonly scores?: boolean;
+}
+
+/** Whether `run` is asked for a network on a volume, rather than for a program on arrays. */
+export const meansNetwork = (target: string, { weights, to, window }: RunNetworkArguments): boolean =>
+  namesNetwork(target) || weights !== undefined || to !== undefined || window !== undefined || (existsSync(target) && !/\.[cm]?[jt]sx?$/.test(target));
+
+/** `indexical run NET`: a network on a volume, window by window; labels on the grid of the volume. */
+export const runNetwork = async (target: string, options: RunNetworkArguments): Promise<number> => {
+  const { image, thickness } = await volumeOf(options);
+  const changes = changesOf(options);
+  const changed = prepare(image, ...changes);
+  const ready = changed.image;
+  const { model, channels } = await modelOf(target, options, numberOf("thickness", options.thickness) ?? thickness);
+  const volume = repeated(ready, channels);
+  await interruptible(async (signal) => {
+    const bar = progressBar(target);
+    try {
+      const start = performance.now();
+      const window = windowOf(options.window);
+      const common = { device: options.device, signal };
+      if (isClassifier(model, channels, ready)) {
+        const compiled = await compile(({ x }: { x: Volume }) => model(x), { x: [1, channels, ...ready.shape.toReversed()] }, common);
+        const { data, shape } = await compiled.run({ x: { data: volume.data, shape: [1, channels, ...ready.shape.toReversed()] } }, { signal, onProgress: bar.update });
+        bar.stop();
+        compiled.dispose();
+        await writeArraysFile(options.output, { output: ndarray(data as Float32Array, shape) });
+        const best = [...data].map((score, c) => [score, c] as const).sort(([a], [b]) => b - a).slice(0, 5);
+        console.log(`scores [${shape.join(", ")}] -> ${options.output}; highest: ${best.map(([score, c]) => `class ${c} ${score.toFixed(4)}`).join(", ")}`);
+      } else {
+        const result = await predict(model as (x: Volume) => Volume, volume, {
+          ...common, window, overlap: numberOf("overlap", options.overlap), divisor: numberOf("divisor", options.divisor), threshold: numberOf("threshold", options.threshold),
+          result: options.scores ? "scores" : "labels", onProgress: bar.update,
+        });
+        bar.stop();
+        await writeResult(options, result, changed.restore);
+        console.log(`${result.windows} window${result.windows === 1 ? "" : "s"} of ${result.window.join(" x ")} on ${result.device} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+      }
+    } finally {
+      bar.stop();
+    }
+  });
+  return exit.done;
+};
+
+type AnyModel = (x: Volume) => AnyTensor;
+
+const volumeOf = async ({ input: given = [] }: RunNetworkArguments): Promise<ReadVolume> => {
+  if (given.length !== 1) misused("cli-argument", `${given.length} inputs for a network that reads one volume`, "Write --input VOLUME: a NIfTI file, a folder of DICOM files, or an array of three axes.");
+  return readVolume(given[0]!.replace(/^\w+=/, ""));
+};
+
+const changesOf = ({ orientation, spacing, intensity = "none" }: RunNetworkArguments): readonly Change[] => {
+  const size = spacing?.split(",").map(Number);
+  if (size && (size.length !== 3 || !size.every((s) => s > 0))) misused("cli-argument", `--spacing ${spacing} is no three voxel sizes`, "Write --spacing 1,1,1, in mm.");
+  const values = intensityOf(intensity);
+  return [...(orientation === undefined ? [] : [reoriented(orientation as never)]), ...(size ? [resampled(size as unknown as readonly [number, number, number])] : []), ...(values ? [values] : [])];
+};
+
+const numberOf = (option: string, text: string | undefined): number | undefined => {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  return text.trim() === "" || !Number.isFinite(value) ? misused("cli-argument", `--${option} ${text} is no number`) : value;
+};
+
+const windowOf = (text: string | undefined): "whole" | number | readonly [number, number, number] | undefined => {
+  if (text === undefined || text === "whole") return text;
+  const extents = text.split(/[,x]/).map(Number);
+  if ((extents.length !== 1 && extents.length !== 3) || !extents.every((n) => Number.isInteger(n) && n > 0)) misused("cli-argument", `--window ${text} is no window`, "Write --window 64, --window 32,128,128 (depth, height, width), or --window whole.");
+  return extents.length === 1 ? extents[0]! : (extents as unknown as readonly [number, number, number]);
+};
+
+const modelOf = async (target: string, options: RunNetworkArguments, thickness: number): Promise<{ readonly model: AnyModel; readonly channels: number }> => {
+  if (target.endsWith(".json")) {
+    const layers = await readLayersModelFile(target);
+    return { model: (x) => meshNetLogits(x, layers, { axes: "kji" }), channels: 1 };
+  }
+  const { network, weights } = await loadModel(target, options);
+  if (!weights) return misused("cli-argument", `${network.name} has no weights`, "Give them: --weights FILE (.safetensors, .pth, .npz, .onnx).");
+  if (isPlanar(network)) misused("cli-argument", `${network.name} takes images, not volumes`, "Make it 3D: --to acs, or another converter.");
+  return { model: modelWith(network, weights, thickness), channels: channelsOf(network) };
+};
+
+/** A network on a volume; slices of `thickness` mm reach the layers that ask for it. */
+const modelWith = (network: Network, weights: StateDict, thickness: number): AnyModel => {
+  const params = Object.fromEntries(Object.entries(weights).map(([name, array]) => [name, constant<Tensor>(toFloat32(array), array.shape)]));
+  const [first, ...others] = network.inputs as [string, ...string[]];
+  const strange = others.find((name) => name !== "thickness");
+  if (strange !== undefined) misused("cli-argument", `${network.name} reads ${strange} as well, which no option gives`, "Run it from a program: indexical run FILE#EXPORT.");
+  return (x) => apply(network, params, { [first]: x, ...(others.length > 0 ? { thickness: constant<Tensor>(new Float32Array(x.shape[0]!).fill(thickness), [x.shape[0]!, 1]) } : {}) });
+};
+
+const channelsOf = (network: Network): number => {
+  for (const { layer } of network.nodes) {
+    if (layer.kind === "conv") return layer.in;
+    if (layer.kind === "variant") return layer.of.in;
+  }
+  return 1;
+};
+
+const isClassifier = (model: AnyModel, channels: number, image: VolumeImage): boolean => nodeOf(model(input<Volume>("x", [1, channels, ...image.shape.toReversed()]))).shape.length === 2;
+
+/** The same values in every channel, as published networks for one modality have it. */
+const repeated = (image: VolumeImage, channels: number): VolumeImage => {
+  if (channels === 1) return image;
+  const data = new Float32Array(image.data.length * channels);
+  for (let c = 0; c < channels; c++) data.set(image.data, c * image.data.length);
+  return { ...image, data, shape: [...image.shape, channels] };
+};
+
+const writeResult = async ({ output }: RunNetworkArguments, { volume, classes }: Prediction<VolumeImage>, restore: (labels: Pick<VolumeImage, "data" | "shape">) => VolumeImage): Promise<void> => {
+  if (volume.data instanceof Float32Array) {
+    await writeArraysFile(output, { output: ndarray(volume.data, volume.shape.toReversed()) });
+    console.log(`scores [${volume.shape.toReversed().join(", ")}] -> ${output}`);
+    return;
+  }
+  const labels = restore({ data: volume.data, shape: volume.shape });
+  if (/\.nii(\.gz)?$/i.test(output)) await writeVolumeFile(output, labels);
+  else await writeArraysFile(output, { output: ndarray(labels.data as Uint8Array, labels.shape.toReversed()) });
+  const counts = new Array<number>(Math.max(2, classes)).fill(0);
+  for (const v of volume.data) counts[v]!++;
+  console.log(`labels [${labels.shape.join(", ")}] -> ${output}; voxels of each class: ${counts.join(", ")}`);
+};

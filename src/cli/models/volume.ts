@@ -1,0 +1,49 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { gunzip, isGzip, isNifti, readArrays, readNifti, type VolumeImage } from "../../lib/formats/index.js";
+import { readBytes } from "../../lib/formats/node.js";
+import { hounsfieldWindows, minMax, readDicom, volumeFromArray, windowed, zScore, type Change } from "../../lib/volumes/index.js";
+import { suggest } from "../../dsl/suggest.js";
+import { misused } from "../usage.js";
+
+/** A volume to run a network on, and how thick its slices are, in mm. */
+export interface ReadVolume {
+  readonly image: VolumeImage;
+  readonly thickness: number;
+}
+
+/** A NIfTI file, a folder of DICOM files, or an array of three axes. @throws cli-argument and what the readers throw */
+export const readVolume = async (path: string): Promise<ReadVolume> => {
+  if (existsSync(path) && statSync(path).isDirectory()) {
+    const files = readdirSync(path).filter((name) => statSync(join(path, name)).isFile());
+    if (files.length === 0) misused("cli-argument", `the folder ${path} holds no files`, "A folder is read as a DICOM series.");
+    const image = readDicom(await Promise.all(files.map((name) => readBytes(join(path, name)))));
+    return { image, thickness: image.thickness };
+  }
+  const bytes = await readBytes(path);
+  const file = isGzip(bytes) ? gunzip(bytes) : bytes;
+  if (isNifti(file)) {
+    const image = readNifti(file);
+    return { image, thickness: image.spacing[2] };
+  }
+  const arrays = Object.entries(readArrays(file, path));
+  if (arrays.length !== 1) misused("cli-argument", `${path} holds ${arrays.length} arrays`, "Give a file of one volume.");
+  const [, array] = arrays[0]!;
+  const image = volumeFromArray({ ...array, shape: array.shape.slice(array.shape.findIndex((n, a) => n !== 1 || array.shape.length - a <= 3)) });
+  return { image, thickness: 1 };
+};
+
+
+/** How values are made what the network was trained on: `none`, `min-max`, `z-score`, `window:LOW,HIGH`, or a window by its name. @throws cli-argument */
+export const intensityOf = (text: string): Change | undefined => {
+  const [name, range] = text.split(":", 2) as [string, string | undefined];
+  if (name === "window" && range !== undefined) {
+    const [low, high] = range.split(",").map(Number);
+    if (!Number.isFinite(low) || !Number.isFinite(high)) misused("cli-argument", `--intensity ${text} has no two numbers`, "Write --intensity window:-200,250.");
+    return windowed([low!, high!]);
+  }
+  const windows = Object.entries(hounsfieldWindows).map(([window, [low, high]]) => [window, windowed([low, high])] as const);
+  const all: Readonly<Record<string, Change | undefined>> = { none: undefined, "min-max": minMax(), "z-score": zScore(), ...Object.fromEntries(windows) };
+  if (!Object.hasOwn(all, text)) misused("cli-argument", `there is no intensity ${text}`, `Write ${Object.keys(all).join(", ")}, or window:LOW,HIGH.${suggest(text, Object.keys(all))}`);
+  return all[text];
+};

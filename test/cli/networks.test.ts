@@ -1,0 +1,113 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { acs, convert } from "../../src/lib/converters/index.js";
+import { ndarray, readArrays, readNifti, readOnnx, writeNifti, writeNpy, writeSafetensors } from "../../src/lib/formats/index.js";
+import { initialise, unet, type StateDict } from "../../src/lib/networks/index.js";
+import { indexical, prepare } from "./indexical.js";
+
+let folder = "";
+const at = (name: string): string => join(folder, name);
+const cli = (...args: string[]) => indexical(args, folder);
+const small = unet({ classes: 3, width: 6 });
+const weights: StateDict = initialise(small, 1);
+const affine = [[-2, 0, 0, 10], [0, 3, 0, 20], [0, 0, 4, 30]] as const;
+
+beforeAll(() => {
+  prepare();
+  folder = mkdtempSync(join(tmpdir(), "indexical-networks-"));
+  writeFileSync(at("unet.safetensors"), writeSafetensors(weights));
+  const data = Int16Array.from({ length: 8 * 12 * 16 }, (_, n) => (n * 37) % 100);
+  writeFileSync(at("scan.nii.gz"), writeNifti({ data, shape: [16, 12, 8], affine }, { gzip: true }));
+  writeFileSync(at("scan.npy"), writeNpy(ndarray(Float32Array.from(data), [8, 12, 16])));
+  writeFileSync(
+    at("nets.ts"),
+    `import { parts, network, type Network } from "indexical/lib";
+     export const tiny: Network = network("tiny", ["x"], (x) => parts.conv(3, "only", 1, 2, { kernel: 1 })(x));
+     export const number = 3;`,
+  );
+  writeFileSync(at("tiny.safetensors"), writeSafetensors({ "only.weight": ndarray(Float32Array.of(1, -1), [2, 1, 1, 1, 1]), "only.bias": ndarray(Float32Array.of(0, 60), [2]) }));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+describe("summary", () => {
+  test("of a network of the library, as it is and made 3D", () => {
+    const image = cli("summary", "unet:classes=3,width=6", "--shape", "x=1,1,16,16", "--json");
+    const volume = cli("summary", "unet:classes=3,width=6", "--to", "acs", "--shape", "x=1,1,8,16,16", "--json");
+    expect([image.status, volume.status]).toEqual([0, 0]);
+    const [two, three] = [image, volume].map(({ stdout }) => JSON.parse(stdout) as { parameters: number; outputs: number[][]; multiplyAdds: number });
+    expect(two!.parameters).toBe(three!.parameters);
+    expect(two!.outputs).toEqual([[1, 3, 16, 16]]);
+    expect(three!.outputs).toEqual([[1, 3, 8, 16, 16]]);
+    expect(cli("summary", "nets.ts#tiny", "--shape", "x=1,1,2,3,4").stdout).toMatch(/only +conv 1 to 2.*\n[^]*parameters +4\n/);
+  });
+
+  test("what is wrong is said with what there is", () => {
+    expect(cli("summary", "unet:clases=3", "--shape", "x=1,1,8,8")).toMatchObject({ status: 2, stderr: expect.stringMatching(/unet has no setting clases .*\n.*Did you mean classes\?/) as string });
+    expect(cli("summary", "unet:classes=many", "--shape", "x=1,1,8,8").stderr).toMatch(/unet: classes is many/);
+    expect(cli("summary", "p3d:depth=17", "--shape", "x=1,1,9,8,8").stderr).toMatch(/depth is 17 .*\n.*one of 18ba, 34ba, 18, 63, 131, 199/);
+    expect(cli("summary", "unet", "--to", "asc", "--shape", "x=1,1,8,8").stderr).toMatch(/no converter asc .*\n.*Did you mean acs\?/);
+    expect(cli("summary", "unet")).toMatchObject({ status: 2, stderr: expect.stringMatching(/input x, and no shape was given/) as string });
+    expect(cli("summary", "une", "--shape", "x=1,1,8,8").stderr).toMatch(/une is no network/);
+    expect(cli("summary", "nets.ts#number", "--shape", "x=1,1,8,8").stderr).toMatch(/nets\.ts#number is no network/);
+  });
+});
+
+describe("convert", () => {
+  test("writes the weights of the 3D network, a report, and an ONNX model", () => {
+    const ended = cli("convert", "unet.safetensors", "--net", "unet:classes=3,width=6", "--to", "i3d", "--output", "i3d", "--shape", "x=1,1,8,8,8");
+    expect(ended).toMatchObject({ status: 0, stderr: "" });
+    expect(ended.stdout).toMatch(/enc1\.encode\.0 +conv .* -> i3d .*of conv.*repeated 3 times/);
+    const written = readArrays(readFileSync(at("i3d/weights.safetensors")));
+    const [before, after] = [weights["enc1.encode.0.weight"]!, written["enc1.encode.0.weight"]!];
+    expect(after.shape).toEqual([6, 1, 3, 3, 3]);
+    expect([...(after.data as Float32Array)].slice(0, 9)).toEqual([...(before.data as Float32Array)].slice(0, 9).map((v) => Math.fround(v / 3)));
+    expect(readOnnx(readFileSync(at("i3d/model.onnx"))).graph.inputs[0]).toMatchObject({ name: "x" });
+    expect(JSON.parse(readFileSync(at("i3d/report.json"), "utf8"))).toMatchObject({ network: "U-Net", parameters: { before: expect.any(Number) as number } });
+  });
+
+  test("weights that fit no network are refused", () => {
+    expect(cli("convert", "unet.safetensors", "--to", "acs", "--output", "no")).toMatchObject({ status: 2, stderr: expect.stringMatching(/weights of no network that is known/) as string });
+    expect(cli("convert", "unet.safetensors", "--net", "unet:classes=4,width=6", "--to", "acs", "--output", "no").stderr).toMatch(/final\.weight of the weights has shape \[3, 3, 1, 1\]; U-Net needs \[4, 3, 1, 1\]/);
+  });
+});
+
+describe("run", () => {
+  const model = ["unet:classes=3,width=6", "--to", "acs", "--weights", "unet.safetensors"];
+
+  test("a network on a volume gives labels in its place; windows that cover it once give what the whole gives", () => {
+    const ended = cli("run", ...model, "--input", "scan.nii.gz", "--intensity", "min-max", "--divisor", "4", "--output", "labels.nii.gz", "--device", "wasm");
+    expect(ended).toMatchObject({ status: 0, stderr: "" });
+    expect(ended.stdout).toMatch(/^labels \[16, 12, 8\] -> labels\.nii\.gz; voxels of each class: \d+, \d+, \d+\n1 window of 8 x 12 x 16 on wasm in [\d.]+ s\n$/);
+    const labels = readNifti(readFileSync(at("labels.nii.gz")));
+    expect(labels).toMatchObject({ shape: [16, 12, 8], affine });
+    // The converted weights are taken as they are.
+    writeFileSync(at("acs.safetensors"), writeSafetensors(convert(small, acs()).weights(weights)));
+    cli("run", "unet:classes=3,width=6", "--to", "acs", "--weights", "acs.safetensors", "--input", "scan.nii.gz", "--intensity", "min-max", "--window", "8,12,16", "--output", "again.npy", "--device", "wasm");
+    const again = readArrays(readFileSync(at("again.npy")));
+    expect(Object.values(again)[0]).toMatchObject({ shape: [8, 12, 16] });
+    expect([...(Object.values(again)[0]!.data as Uint8Array)]).toEqual([...labels.data]);
+  });
+
+  test("of FILE#EXPORT, in windows, as labels and as scores", () => {
+    const run = (...more: string[]) => cli("run", "nets.ts#tiny", "--weights", "tiny.safetensors", "--input", "scan.npy", "--window", "5", "--overlap", "0", "--device", "wasm", ...more);
+    expect(run("--output", "tiny.npy").stdout).toMatch(/24 windows of 5 x 5 x 5/);
+    const scan = Object.values(readArrays(readFileSync(at("scan.npy"))))[0]!.data as Float32Array;
+    expect([...(Object.values(readArrays(readFileSync(at("tiny.npy"))))[0]!.data as Uint8Array)]).toEqual([...scan].map((v) => (60 - v > v ? 1 : 0)));
+    run("--scores", "--output", "scores.npy");
+    expect(Object.values(readArrays(readFileSync(at("scores.npy"))))[0]).toMatchObject({ shape: [2, 8, 12, 16] });
+  });
+
+  test("what is missing or does not fit is said", () => {
+    const base = ["--input", "scan.nii.gz", "--output", "o.nii.gz"];
+    expect(cli("run", "unet", ...base)).toMatchObject({ status: 2, stderr: expect.stringMatching(/U-Net has no weights/) as string });
+    expect(cli("run", "unet:classes=3,width=6", "--weights", "unet.safetensors", ...base).stderr).toMatch(/U-Net takes images, not volumes .*\n.*--to acs/);
+    expect(cli("run", ...model, ...base, "--window", "big").stderr).toMatch(/--window big is no window/);
+    expect(cli("run", ...model, ...base, "--intensity", "minmax").stderr).toMatch(/no intensity minmax .*\n.*Did you mean min-max\?/);
+    expect(cli("run", ...model, ...base, "--spacing", "1,1").stderr).toMatch(/--spacing 1,1 is no three voxel sizes/);
+    expect(cli("run", ...model, "--output", "o.nii.gz").stderr).toMatch(/0 inputs for a network/);
+  });
+});
