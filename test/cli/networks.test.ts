@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { acs, convert } from "../../src/lib/converters/index.js";
-import { ndarray, readArrays, readNifti, readOnnx, writeNifti, writeNpy, writeSafetensors } from "../../src/lib/formats/index.js";
+import { ndarray, readArrays, readNifti, readOnnx, writeNifti, writeNpy, writeOnnx, writeSafetensors } from "../../src/lib/formats/index.js";
+import { exportOnnx } from "../../src/lib/onnx/index.js";
 import { initialise, unet, type StateDict } from "../../src/lib/networks/index.js";
 import { indexical, prepare } from "./indexical.js";
 
@@ -90,6 +91,17 @@ describe("run", () => {
     const again = readArrays(readFileSync(at("again.npy")));
     expect(Object.values(again)[0]).toMatchObject({ shape: [8, 12, 16] });
     expect([...(Object.values(again)[0]!.data as Uint8Array)]).toEqual([...labels.data]);
+  });
+
+  test("an ONNX model is a network with its weights", () => {
+    const image = exportOnnx(small, weights, { x: [1, 1, 12, 16] });
+    writeFileSync(at("unet.onnx"), writeOnnx(image));
+    const common = ["--input", "scan.nii.gz", "--intensity", "min-max", "--window", "8,12,16", "--device", "wasm"];
+    expect(cli("run", "unet.onnx", "--to", "acs", ...common, "--output", "onnx.npy")).toMatchObject({ status: 0, stderr: "" });
+    cli("run", ...model, ...common, "--output", "named.npy");
+    expect(readFileSync(at("onnx.npy"))).toEqual(readFileSync(at("named.npy")));
+    expect(cli("convert", "unet.onnx", "--to", "conv25d", "--output", "onnx-25d")).toMatchObject({ status: 0, stderr: "" });
+    expect(Object.keys(readArrays(readFileSync(at("onnx-25d/weights.safetensors")))).length).toBeGreaterThan(10);
   });
 
   test("of FILE#EXPORT, in windows, as labels and as scores", () => {

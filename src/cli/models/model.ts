@@ -1,6 +1,8 @@
-import { elementCount, type Arrays } from "../../lib/formats/index.js";
-import { readWeightsFile } from "../../lib/formats/node.js";
+import { existsSync } from "node:fs";
+import { elementCount, isOnnx, readOnnx, type Arrays } from "../../lib/formats/index.js";
+import { readBytes, readWeightsFile } from "../../lib/formats/node.js";
 import { convert, type Conversion } from "../../lib/converters/index.js";
+import { networkOfOnnx } from "../../lib/onnx/network/index.js";
 import { parameters, type Network, type StateDict } from "../../lib/networks/index.js";
 import { loadExport } from "../load.js";
 import { misused } from "../usage.js";
@@ -29,6 +31,12 @@ export const isNetwork = (value: unknown): value is Network =>
  */
 const source = async (target: string): Promise<{ readonly network: Network; readonly weights?: StateDict } | undefined> => {
   if (namesNetwork(target)) return { network: networkOf(target) };
+  if (existsSync(target) && !/\.[cm]?[jt]sx?$/.test(target)) {
+    const bytes = await readBytes(target);
+    if (!isOnnx(bytes)) return undefined;
+    const { network, state } = networkOfOnnx(readOnnx(bytes));
+    return { network, weights: state };
+  }
   if (!/\.[cm]?[jt]sx?(#|$)/.test(target)) return undefined;
   const { value } = await loadExport(target, (v) => isNetwork(v));
   return isNetwork(value) ? { network: value } : undefined;
