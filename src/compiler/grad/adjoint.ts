@@ -163,7 +163,7 @@ export class Adjoint {
       const ways = alternatives(known.map((axis) => whole[axis]!), mostAlternatives);
       // What can't be solved for is compared.
       const solvable = ways ? known : known.filter((axis) => whole[axis]!.terms.every((t) => t.atom.kind === "variable"));
-      const compared = indices.flatMap((i, axis) => (solvable.includes(axis) ? [] : [compare("eq", i, at(variables[axis]!))]));
+      const compared = indices.flatMap((i, axis) => (solvable.includes(axis) ? [] : [this.dependence.fixed(compare("eq", i, at(variables[axis]!)))]));
       for (const way of ways ?? [{ of: solvable.map((axis) => whole[axis]!), when: undefined }]) {
         const inverse = invert(scope, way.of, solvable.map((axis) => variables[axis]!));
         if (!inverse) continue;
@@ -171,7 +171,7 @@ export class Adjoint {
         const place = (a: Affine): Affine => substitute(a, (v) => inverse.image.get(v));
         const when = way.when ? conditionsOf(mapCondition(way.when, place, (v) => v)) : [];
         // Ranges first: what the others read is in bounds only inside.
-        const conditions = [...conditionsOf(inverse.guard), ...when, ...[...guards, ...flow.guards, ...compared].map(put)];
+        const conditions = [...conditionsOf(inverse.guard), ...when, ...[...guards.map((g) => this.dependence.fixed(g)), ...flow.guards, ...compared].map(put)];
         terms.push(sumOver(inverse.free, guarded(conditions, put(flow.factor))));
       }
     }

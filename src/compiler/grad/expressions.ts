@@ -1,4 +1,4 @@
-import { children, indexOf, integer, subtract, variable, type Affine, type Atom, type BinaryName, type CompareName, type Expr, type TensorNode, type UnaryName, type Variable } from "../../dsl/index.js";
+import { children, integer, subtract, variable, type Affine, type Atom, type BinaryName, type CompareName, type Expr, type TensorNode, type UnaryName, type Variable } from "../../dsl/index.js";
 import { freshTensorId } from "../../dsl/expr.js";
 import type { Condition } from "../ir.js";
 
@@ -105,7 +105,7 @@ const conditionExpr = (c: Condition): Expr => {
 /** `of >= 0` with what is subtracted on the other side. */
 const sides = (op: "ge" | "eq" | "ne", of: Affine): Expr => {
   const constant = integer(of.constant);
-  const left = { ...subtract(of, constant) };
+  const left = subtract(of, constant);
   if (left.terms.every((t) => t.coefficient < 0)) return compare(op === "ge" ? "le" : op, exprOf({ ...left, terms: left.terms.map((t) => ({ ...t, coefficient: -t.coefficient })) }), number(of.constant));
   return compare(op, exprOf(left), number(-of.constant));
 };
@@ -201,9 +201,3 @@ export const freeIndices = (e: Expr): ReadonlySet<Variable> => {
   }
   return known;
 };
-
-/** The variables of an index expression, those inside integers made from data included. */
-export const indicesIn = (a: Affine): ReadonlySet<Variable> => freeIndices(exprOf(a));
-
-/** An index as an index expression. */
-export const affineOf = indexOf;

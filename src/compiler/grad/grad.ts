@@ -1,4 +1,4 @@
-import { describe, fromNode, IndexicalError, isTensor, nodeOf, variable, type AnyTensor, type Scalar } from "../../dsl/index.js";
+import { describe, fromNode, IndexicalError, isTensor, nodeOf, variable, type AnyTensor, type Scalar, type TensorNode } from "../../dsl/index.js";
 import { suggest } from "../../dsl/suggest.js";
 import { outputsOf, type ProgramOutput } from "../trace.js";
 import { at, define, readAt, type Definition } from "./expressions.js";
@@ -140,14 +140,10 @@ const pullback = (f: Run, inputs: Named, names: readonly string[], seeds: Seeds)
 };
 
 /** A tensor of its own with the elements of another. */
-const identity = (node: ReturnType<typeof nodeOf>): Definition => {
-  const letters = node.kind === "definition" ? node.variables.map((v) => v.name) : usual(node.shape.length);
-  const variables = node.shape.map((n, axis) => variable(letters[axis]!, n));
+const identity = (node: TensorNode): Definition => {
+  const variables = node.shape.map((n, axis) => variable(node.kind === "definition" ? node.variables[axis]!.name : `i${axis}`, n));
   return define(variables, readAt(node, variables.map(at)), node);
 };
-
-/** How the axes of a tensor of volumes or images are usually called. */
-const usual = (rank: number): readonly string[] => ["n", "c", "d", "h", "v"].slice(0, rank === 4 ? 0 : rank).concat(rank === 4 ? ["n", "c", "h", "v"] : rank > 5 ? ["i5"] : []);
 
 const prefixed = (gradients: Named): Named => Object.fromEntries(Object.entries(gradients).map(([name, t]) => [`grad.${name}`, t]));
 

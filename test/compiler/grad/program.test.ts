@@ -77,6 +77,14 @@ describe("grad", () => {
     checkAdjoint(curved, { x: [1, 2, 3, 4, 3], w: [2, 2, 3, 3, 3] }, { numbers: (n, seed) => integers(n, seed, 2) });
   });
 
+  it("through reads by data is differentiated again", () => {
+    const f = ({ x }: { x: Vector }) => tensor(() => sum((i) => x(Math.max(0, Math.min(4, Math.floor(x(i))))) * x(i)));
+    const g = ({ x }: { x: Vector }) => { const slope = grad(f, "x")({ x }); return tensor((i) => slope(i) * (i + 1)); };
+    checkAdjoint(f, { x: [5] });
+    checkAdjoint(g, { x: [5] });
+    checkAdjoint(({ x }: { x: Vector }) => grad(({ x }: { x: Vector }) => tensor(() => sum((i) => x(x(i) > 0 ? 1 : 2))), "x")({ x }), { x: [5] });
+  });
+
   it("of a relu is differentiated again without refusal", () => {
     const f = ({ x }: { x: Vector }) => tensor(() => sum((i) => Math.max(x(i), 0) ** 2));
     const g = ({ x }: { x: Vector }) => tensor(() => sum((i) => grad(f, "x")({ x })(i) * x(i)));

@@ -32,6 +32,7 @@ const adjointOf = (program: LanguageProgram) => {
   }
 };
 
+/** fast-check prints the seed of a failure; RUNS=5000 takes more. */
 describe("random programs of the language", () => {
   it("have the adjoint that forward mode says", () => {
     let [taken, refused] = [0, 0];
@@ -51,7 +52,7 @@ describe("random programs of the language", () => {
         const passed = interpret(runPasses(adjoint, { verify: true }), inputs as never);
         expect(difference(gradients, Object.fromEntries(Object.entries(passed).map(([k, v]) => [k, v.data])))).toBe(undefined);
       }),
-      { numRuns: Number(process.env["RUNS"] ?? 400) },
+      { numRuns: Number(process.env["RUNS"] ?? 1000) },
     );
     // Most programs have a derivative: the others hold a step where it is a value.
     expect(taken).toBeGreaterThan(5 * refused);
