@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { Ready, Timed } from "./contestant.js";
 import { findWorkload } from "./find.js";
 import { median } from "./numbers.js";
@@ -30,6 +31,18 @@ interface Contestant {
 /** Rounds for a contestant whose run takes this long or longer: more would take minutes. */
 const patience = 4000;
 const fewRounds = 2;
+
+/** Before a turn, for the threads of whoever ran before to fall asleep: pools of threads spin for a while after their work. */
+const settleMs = 100;
+/** Whoever takes less than this runs once untimed in each turn, so that nobody is timed on the caches of another. */
+const quick = 500;
+
+/** One turn of a contestant. */
+const turn = async (c: Contestant): Promise<Timed> => {
+  await setTimeout(settleMs);
+  if ((c.times.at(-1)?.ms ?? c.ready.firstMs) < quick) await c.process.time(c.who);
+  return c.process.time(c.who);
+};
 
 /** One workload on one device in so many threads, next to its peers, all in turns; a second row where it ran in Chromium too. */
 export const measure = async (order: Order): Promise<readonly Row[]> => {
@@ -69,7 +82,7 @@ export const measure = async (order: Order): Promise<readonly Row[]> => {
     for (let round = 0; round < order.rounds; round++) {
       simd.push(await prober.measure("simd"));
       if (workload.bytes !== undefined) copies.push(await prober.measure("copy"));
-      for (const c of all) if (c.times.length < fewRounds || c.times[0]!.ms < patience) c.times.push(await c.process.time(c.who));
+      for (const c of all) if (c.times.length < fewRounds || c.times[0]!.ms < patience) c.times.push(await turn(c));
     }
     const memory = new Map<Process, number>();
     for (const p of processes.splice(0)) memory.set(p, await p.end().then((e) => e.peakRssMb, () => 0));
