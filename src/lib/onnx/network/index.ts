@@ -71,7 +71,7 @@ export const networkOfOnnx = (model: OnnxModel | Uint8Array, { name, shapes = {}
       shape: shapesOf(read, inputs, shapes, live),
     };
     for (const node of live) operands.set(node.outputs[0], guarded(() => become(node, opset, around)));
-    return wanted.map((key) => called(resultOf(operands.get(key), key)));
+    return wanted.map((key) => called(resultOf(operands.get(key), key, producers.get(key))));
   });
   return { network: net, state: weights.stateOf(net) };
 };
@@ -129,10 +129,10 @@ const shapesOf = (model: OnnxModel, inputs: readonly OnnxValue[], given: Readonl
   };
 };
 
-const resultOf = (operand: Operand | undefined, name: string): Feature => {
+const resultOf = (operand: Operand | undefined, name: string, producer: OnnxNode | undefined): Feature => {
   if (operand?.kind === "refused") throw operand.error;
   if (operand?.kind !== "feature") return refuse("onnx-value", operand ? `${name} does not depend on the data` : `the model has no value ${name}, which is asked for`, "Name outputs of the model, or of its nodes.");
-  if (operand.border || operand.grouped || operand.channelsLast) return refuse("onnx-layer", `${name} is padded, or has its axes in another order than [N, C, ...space], and is asked for as it is`, "Ask for a value before or after it.");
+  if (operand.border || operand.grouped || operand.channelsLast) return refuse("onnx-layer", `${new Call(producer!, 0, []).title}: what it gives, ${name}, is padded or has its axes in another order than [N, C, ...space], and is asked for as it is`, "Ask for a value before or after it.");
   return operand;
 };
 
