@@ -1,7 +1,5 @@
-import { IndexicalError, type AnyTensor, type Kernel3d, type Vector, type Volume } from "../../dsl/index.js";
+import { IndexicalError, type AnyTensor, type Vector } from "../../dsl/index.js";
 import { suggest } from "../../dsl/suggest.js";
-import { conv3d } from "../conv/conv.js";
-import type { ConvOptions } from "../conv/geometry.js";
 import { batchMoments, batchNorm, groupNorm, runningMoments } from "../layers/norm.js";
 
 /** The parameters and buffers of a module by their state-dict names. */
@@ -20,13 +18,6 @@ export const optionalParam = <T extends AnyTensor>(params: Params, name: string)
 /** The parameters of a module inside: those whose name starts with `prefix.`, without it. */
 export const paramsUnder = (params: Params, prefix: string): Params =>
   Object.fromEntries(Object.entries(params).flatMap(([name, t]) => (name.startsWith(`${prefix}.`) ? [[name.slice(prefix.length + 1), t] as const] : [])));
-
-/** Does the module have a part of this name? */
-export const hasParams = (params: Params, prefix: string): boolean => Object.keys(params).some((name) => name.startsWith(`${prefix}.`));
-
-/** {@link conv3d} with `weight` and, where there is one, `bias` of `name`. @throws param-missing and what conv3d throws. */
-export const conv3dOf = (x: Volume, params: Params, name: string, options: ConvOptions = {}): Volume =>
-  conv3d(x, param<Kernel3d>(params, `${name}.weight`), { bias: optionalParam<Vector>(params, `${name}.bias`), ...options });
 
 /** A norm whose parameters are those of `name`. */
 export type NormOf = <T extends AnyTensor>(x: T, params: Params, name: string) => T;
@@ -58,9 +49,3 @@ export const groupNormOf =
   (groups: number, eps = 1e-5): NormOf =>
   (x, params, name) =>
     groupNorm(x, groups, { ...affineOf(params, name), eps });
-
-/** The options of every block. */
-export interface BlockOptions {
-  /** Default {@link batchNormOf}. */
-  readonly norm?: NormOf;
-}

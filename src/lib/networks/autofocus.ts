@@ -16,8 +16,8 @@ const start = (name: string, into: number, out: number, options: ConvPartOptions
 const dilated = (at: string, n: 1 | 2, into: number, out: number): Part => sequential(start(`${at}conv${n}`, into, out, { dilation: 2 }), batchNorm(`${at}bn${n}`, out));
 
 /** The middle of the input, which two valid convolutions of dilation 2 see, with a convolution where the channels change. */
-const shortcut = (at: string, into: number, out: number): Part =>
-  into === out ? crop(4) : sequential(crop(4), start(`${at}downsample.0`, into, out, { kernel: 1 }), batchNorm(`${at}downsample.1`, out));
+const shortcut = (at: string, { into, out, downsample = into !== out }: AutofocusShape): Part =>
+  !downsample ? crop(4) : sequential(crop(4), start(`${at}downsample.0`, into, out, { kernel: 1 }), batchNorm(`${at}downsample.1`, out));
 
 /**
  * An autofocus layer: one kernel with several dilations side by side, each with its own norm, added with weights that differ from voxel to voxel. As
@@ -47,23 +47,29 @@ export interface AutofocusShape {
   readonly into: number;
   readonly middle: number;
   readonly out: number;
+  /** Whether the shortcut has a convolution; default where the channels change. */
+  readonly downsample?: boolean;
 }
 
 /** The plain block: two convolutions of dilation 2. Keys behind `at` (empty, or with a dot at its end): conv1, bn1, conv2, bn2, downsample.0, downsample.1. */
-export const autofocusBasic = (at: string, { into, middle, out }: AutofocusShape): Part =>
-  sequential(residual(sequential(dilated(at, 1, into, middle), relu, dilated(at, 2, middle, out)), shortcut(at, into, out)), relu);
+export const autofocusBasic = (at: string, shape: AutofocusShape): Part => {
+  const { into, middle, out } = shape;
+  return sequential(residual(sequential(dilated(at, 1, into, middle), relu, dilated(at, 2, middle, out)), shortcut(at, shape)), relu);
+};
 
 /** `Autofocus_single`: a plain convolution, then an autofocus layer. Keys: conv1, bn1, conv2, convatt1, convatt2, bn_list2.k, downsample.*. */
-export const autofocusSingle = (at: string, { into, middle, out }: AutofocusShape, branches: AutofocusBranches = {}): Part => {
+export const autofocusSingle = (at: string, shape: AutofocusShape, branches: AutofocusBranches = {}): Part => {
+  const { into, middle, out } = shape;
   const layer = focus(at, { conv: "conv2", hidden: "convatt1", shares: "convatt2", norms: "bn_list2" }, middle, out, branches);
-  return sequential(residual(sequential(dilated(at, 1, into, middle), relu, layer), shortcut(at, into, out)), relu);
+  return sequential(residual(sequential(dilated(at, 1, into, middle), relu, layer), shortcut(at, shape)), relu);
 };
 
 /** `Autofocus`: two autofocus layers. Keys: conv1, convatt11, convatt12, bn_list1.k, conv2, convatt21, convatt22, bn_list2.k, downsample.*. */
-export const autofocusDouble = (at: string, { into, middle, out }: AutofocusShape, branches: AutofocusBranches = {}): Part => {
+export const autofocusDouble = (at: string, shape: AutofocusShape, branches: AutofocusBranches = {}): Part => {
+  const { into, middle, out } = shape;
   const first = focus(at, { conv: "conv1", hidden: "convatt11", shares: "convatt12", norms: "bn_list1" }, into, middle, branches);
   const second = focus(at, { conv: "conv2", hidden: "convatt21", shares: "convatt22", norms: "bn_list2" }, middle, out, branches);
-  return sequential(residual(sequential(first, relu, second), shortcut(at, into, out)), relu);
+  return sequential(residual(sequential(first, relu, second), shortcut(at, shape)), relu);
 };
 
 /** The blocks of each network of the paper: B plain, S one autofocus layer, A two. */

@@ -26,10 +26,12 @@ export interface P3dBlockShape {
   readonly stride: Stride;
   readonly type: P3dType;
   readonly norm: NormKind;
+  /** Whether the shortcut has a convolution; default where the shape changes. */
+  readonly downsample?: boolean;
 }
 
-const shortcut = (at: string, { into, stride, norm: kind }: P3dBlockShape, out: number): Part | undefined =>
-  stride === 1 && into === out ? undefined : sequential(conv(3, `${at}downsample.0`, into, out, { kernel: 1, stride, bias: false }), norm(kind, `${at}downsample.1`, out));
+const shortcut = (at: string, { into, stride, norm: kind, downsample }: P3dBlockShape, out: number): Part | undefined =>
+  !(downsample ?? (stride !== 1 || into !== out)) ? undefined : sequential(conv(3, `${at}downsample.0`, into, out, { kernel: 1, stride, bias: false }), norm(kind, `${at}downsample.1`, out));
 
 /**
  * Two units, plus the shortcut, ReLU. Keys behind `at` (empty, or with a dot at its end): conv1 ... conv4, norm_1 ... norm_4, downsample.0, downsample.1.
@@ -41,7 +43,7 @@ export const p3dBasic = (at: string, shape: P3dBlockShape): Part => {
 };
 
 /** Conv 1 with the stride, one unit (conv2, conv3), conv 1 to four times as many channels; otherwise as {@link p3dBasic}. */
-export const p3dBottleneckPart = (at: string, shape: P3dBlockShape): Part => {
+export const p3dBottleneck = (at: string, shape: P3dBlockShape): Part => {
   const { into, planes, stride, type, norm: kind } = shape;
   const body = sequential(
     conv(3, `${at}conv1`, into, planes, { kernel: 1, stride, bias: false }), norm(kind, `${at}norm_1`, planes), relu,
@@ -97,7 +99,7 @@ export const p3d = ({ depth = "63", norm: kind = { groups: 32 }, channels = 1, w
       const planes = width * 2 ** n;
       for (let k = 0; k < count; k++) {
         const shape: P3dBlockShape = { into, planes, stride: n > 0 && k === 0 ? [1, 2, 2] : 1, type: types[number++ % types.length], norm: kind };
-        y = (block === "basic" ? p3dBasic : p3dBottleneckPart)(`layer${n + 1}.${k}.`, shape)(y);
+        y = (block === "basic" ? p3dBasic : p3dBottleneck)(`layer${n + 1}.${k}.`, shape)(y);
         into = planes * expansion;
       }
       y = module(`layer${n + 1}`, between[n] ?? identity)(y);

@@ -54,21 +54,24 @@ const normOf =
 /** A norm by its whole name. */
 const normAt = (kind: NormKind, name: string, channels: number): Part => (kind === "batch" ? batchNorm(name, channels) : groupNorm(name, channels, kind.groups));
 
-interface BlockShape {
+/** Of a residual block. */
+export interface BlockShape {
   readonly into: number;
   readonly inner: number;
   readonly out: number;
   readonly stride: Triple;
   readonly dilation: number;
+  /** Whether the shortcut has a convolution; default where the shape changes. */
+  readonly downsample?: boolean;
 }
 
 /** A convolution without bias. */
 const plain = (name: string, into: number, out: number, options: ConvPartOptions): Part => conv(3, name, into, out, { ...options, bias: false });
 
-const shortcutOf = (at: string, { into, out, stride }: BlockShape, options: ResNet3dOptions): Part | undefined => {
+const shortcutOf = (at: string, { into, out, stride, downsample }: BlockShape, options: ResNet3dOptions): Part | undefined => {
   const { shortcut = "B", averageDown = false, norm = "batch" } = options;
   const strided = stride.some((s) => s !== 1);
-  if (!strided && into === out) return undefined;
+  if (!(downsample ?? (strided || into !== out))) return undefined;
   if (shortcut === "A") return sequential(avgPool(3, 1, { stride }), layerPart({ kind: "padChannels", to: out }));
   if (averageDown && strided)
     return sequential(avgPool(3, stride, { ceil: true, countIncludePad: false }), plain(`${at}downsample.1`, into, out, { kernel: 1 }), normAt(norm, `${at}downsample.2`, out));

@@ -1,7 +1,8 @@
-import { autofocusBasicBlock, autofocusBlock, autofocusSingleBlock, type AutofocusBlockOptions } from "../../../lib/blocks/index.js";
+import { autofocusBasic, autofocusDouble, autofocusSingle, type AutofocusBranches, type AutofocusShape } from "../../../lib/networks/index.js";
+import type { GoldenCase } from "../case.js";
 import type { Family } from "../family.js";
 import { unmapped, type Fields } from "../fields.js";
-import { runBlock } from "./blocks.js";
+import { blockParameters, channelsOf, runBlock } from "./blocks.js";
 
 /** The channels of a block follow from its parameters; kernels are 3 x 3 x 3 and strides 1 in all of them. */
 const checkFixed = (ctor: Fields): void => {
@@ -10,7 +11,7 @@ const checkFixed = (ctor: Fields): void => {
   if (ctor.number("stride", 1) !== 1) unmapped(`stride ${ctor.number("stride")}: these blocks have none`);
 };
 
-const branchOptions = (ctor: Fields): Pick<AutofocusBlockOptions, "dilations" | "paddings"> => {
+const branchOptions = (ctor: Fields): AutofocusBranches => {
   checkFixed(ctor);
   const [dilations, paddings] = [ctor.numbers("dilation_list", [2, 6, 10, 14]), ctor.numbers("padding_list", [0, 4, 8, 12])];
   const branches = ctor.number("num_branches", dilations.length);
@@ -18,21 +19,20 @@ const branchOptions = (ctor: Fields): Pick<AutofocusBlockOptions, "dilations" | 
   return { dilations: dilations.slice(0, branches), paddings: paddings.slice(0, branches) };
 };
 
+const shapeOf = (golden: GoldenCase): AutofocusShape => {
+  const { out, downsample } = blockParameters(golden);
+  return { into: channelsOf(golden), middle: out("conv1"), out: out("conv2"), downsample };
+};
+
 /** The blocks of yaq007/Autofocus-Layer. */
 export const autofocus: Family = {
-  Autofocus: async (golden, machine) => {
-    const options = branchOptions(golden.ctor);
-    return runBlock(golden, machine, (x, params, norm) => autofocusBlock(x, params, { ...options, norm }));
-  },
-  Autofocus_single: async (golden, machine) => {
-    const options = branchOptions(golden.ctor);
-    return runBlock(golden, machine, (x, params, norm) => autofocusSingleBlock(x, params, { ...options, norm }));
-  },
+  Autofocus: async (golden, machine) => runBlock(golden, machine, autofocusDouble("", shapeOf(golden), branchOptions(golden.ctor))),
+  Autofocus_single: async (golden, machine) => runBlock(golden, machine, autofocusSingle("", shapeOf(golden), branchOptions(golden.ctor))),
   BasicBlock: async (golden, machine) => {
     checkFixed(golden.ctor);
     golden.ctor.ignore("padding");
     const dilation = golden.ctor.extents("dilation", 2);
     if (dilation !== 2) unmapped(`dilation ${JSON.stringify(dilation)}: the block has dilation 2`);
-    return runBlock(golden, machine, (x, params, norm) => autofocusBasicBlock(x, params, { norm }));
+    return runBlock(golden, machine, autofocusBasic("", shapeOf(golden)));
   },
 };

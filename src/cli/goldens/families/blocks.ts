@@ -1,32 +1,29 @@
-import type { AnyTensor, Vector, Volume } from "../../../dsl/index.js";
-import { batchNormOf, batchNormTrainOf, type NormOf, type Params } from "../../../lib/blocks/index.js";
-import type { NdArray } from "../../../lib/formats/index.js";
-import { inputOf, parametersOf, withPrefix, type GoldenCase } from "../case.js";
-import type { Computed } from "../compare.js";
+import { network, type Part } from "../../../lib/networks/index.js";
+import { inputOf, parametersOf, type GoldenCase } from "../case.js";
 import type { Machine, Outcome } from "../family.js";
+import { malformed } from "../fields.js";
+import { runNetwork, stateFor } from "./networks.js";
 
-/** Builds a block from its input and its parameters by state-dict name; `norm` is batch norm in the mode of the case. */
-type Build = (x: Volume, params: Params, norm: NormOf) => Volume;
+/** Channels of the input `x` of a case. */
+export const channelsOf = (golden: GoldenCase): number => inputOf(golden, "x").shape[1];
 
-/**
- * Runs a block on the input `x` of the case with every parameter that it stores. In training mode the running statistics after the pass
- * are outputs as well.
- */
-export const runBlock = async (golden: GoldenCase, machine: Machine, build: Build): Promise<Outcome> => {
-  const parameters = [...parametersOf(golden)].filter(([key]) => !key.endsWith("num_batches_tracked"));
-  const arrays: Record<string, NdArray> = { x: inputOf(golden, "x") };
-  for (const [key, array] of parameters) arrays[`param.${key}`] = array;
-  const outputs: Record<string, Computed> = await machine.run((tensors) => {
-    const params: Params = Object.fromEntries(parameters.map(([key]) => [key, tensors[`param.${key}`]]));
-    const updates = new Map<AnyTensor, Vector>();
-    const norm = golden.mode === "train" ? batchNormTrainOf(updates) : batchNormOf;
-    const output = build(tensors["x"] as unknown as Volume, params, norm);
-    const after = [...withPrefix(golden.arrays, "after.")].flatMap(([key]) => {
-      const updated = Object.hasOwn(params, key) ? updates.get(params[key]) : undefined;
-      return updated ? [[`after.${key}`, updated] as const] : [];
-    });
-    const results: Record<string, AnyTensor> = Object.fromEntries([["output", output], ...after]);
-    return results;
-  }, arrays);
-  return { outputs };
+/** What the parameters of a case say of its block: the out-channels of a convolution, and whether the shortcut has one of its own. */
+export interface BlockParameters {
+  out(name: string): number;
+  readonly downsample: boolean;
+}
+
+/** @throws golden-malformed when a convolution has no weight */
+export const blockParameters = (golden: GoldenCase, prefix = ""): BlockParameters => {
+  const parameters = parametersOf(golden);
+  return {
+    out: (name) => (parameters.get(`${prefix}${name}.weight`) ?? malformed(`${golden.id}.safetensors has no tensor param.${prefix}${name}.weight`)).shape[0],
+    downsample: [...parameters.keys()].some((key) => key.startsWith(`${prefix}downsample.`)),
+  };
+};
+
+/** Runs a part of a network on the input `x` of the case, as a network of its own. */
+export const runBlock = async (golden: GoldenCase, machine: Machine, part: Part): Promise<Outcome> => {
+  const net = network(golden.op, ["x"], part);
+  return runNetwork(golden, machine, net, stateFor(golden, net));
 };

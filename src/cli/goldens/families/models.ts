@@ -1,11 +1,12 @@
 import { convert, converters } from "../../../lib/index.js";
 import {
   autofocusArchitectures, autofocusNetwork, convnext, convnextSizes, isP3dDepth, lidcClassifier, lidcFcn, p3d, planarDenseNet, resnet3d, sliceDenseNet, unet, unet3d,
-  unetSegmenter, type AutofocusArchitecture, type Network, type NormKind, type ResNet3dOptions,
+  unetSegmenter, type AutofocusArchitecture, type Network, type ResNet3dOptions,
 } from "../../../lib/networks/index.js";
 import type { Family, Runner } from "../family.js";
 import { malformed, unmapped, type Fields } from "../fields.js";
 import { runNetwork, stateFor } from "./networks.js";
+import { normOf } from "./norms.js";
 import { backboneOf, classesOf, sourceOf, torchvisionNames } from "./sources.js";
 
 /** Runs a network with the parameters of the case. */
@@ -65,22 +66,6 @@ const alignshift: Family = {
   DenseNetCustomTrunc3dTSM: truncated("tsm"),
   DenseNetCustomTrunc3dA3D: truncated("a3d"),
   DenseNetCustomTrunc: model((ctor) => planarDenseNet({ out: ctor.number("out_dim", 256), slices: ctor.number("in_channels", 3), finest: finestOf(ctor, 1) })),
-};
-
-/** `BN`, `GN(32)`, or { type, num_groups } as the originals configure it. */
-const normOf = (ctor: Fields, fallback: NormKind): NormKind => {
-  for (const key of ["norm", "norm_cfg"]) {
-    if (!ctor.has(key)) continue;
-    if (!ctor.isText(key)) {
-      const config = ctor.fields(key);
-      return config.string("type") === "GN" ? { groups: config.number("num_groups") } : "batch";
-    }
-    const name = ctor.string(key);
-    const [, groups] = /^GN\((\d+)\)$/.exec(name) ?? [];
-    if (groups !== undefined) return { groups: Number(groups) };
-    return /^(BN|BN3d|SyncBN)$/.test(name) ? "batch" : unmapped(`norm ${name}`);
-  }
-  return fallback;
 };
 
 const depths = [18, 34, 50, 101, 152] as const;

@@ -1,28 +1,17 @@
-import type { Volume } from "../../../dsl/index.js";
-import {
-  groupNormOf,
-  hasParams,
-  p3dBasicBlock,
-  p3dBottleneck,
-  paramsUnder,
-  resnet3dBasicBlock,
-  type NormOf,
-  type P3dBlockOptions,
-  type Params,
-} from "../../../lib/blocks/index.js";
 import { p3dTypes } from "../../../lib/conv/index.js";
-import { arrayOf, inputOf, type GoldenCase } from "../case.js";
+import { basicBlock3d, p3dBasic, p3dBottleneck, sequential, type P3dBlockShape, type Part } from "../../../lib/networks/index.js";
+import { arrayOf, inputOf, parametersOf, type GoldenCase } from "../case.js";
 import type { Family, Runner } from "../family.js";
-import { unmapped, type Fields } from "../fields.js";
-import { runBlock } from "./blocks.js";
+import { malformed, unmapped, type Fields } from "../fields.js";
+import { blockParameters, channelsOf, runBlock } from "./blocks.js";
+import { normOf } from "./norms.js";
 
-/** `BN`, or `GN(4)` for a group norm of four groups. */
-const normOf = (ctor: Fields, batchNorm: NormOf): NormOf => {
-  const name = ctor.string("norm", "BN");
-  const [, groups] = /^GN\((\d+)\)$/.exec(name) ?? [];
-  // The published networks call a group norm gn1 where a batch norm is bn1.
-  if (groups !== undefined) return (x, params, key) => groupNormOf(Number(groups))(x, params, hasParams(params, key) ? key : key.replace("bn", "gn"));
-  return /^(BN|BN3d|SyncBN)$/.test(name) ? batchNorm : unmapped(`norm ${name}`);
+type Triple = readonly [number, number, number];
+
+const triple = (value: number | readonly number[]): Triple => {
+  if (typeof value === "number") return [value, value, value];
+  const [d, h, v] = value;
+  return value.length === 3 ? [d, h, v] : malformed(`a stride of ${value.length} numbers`);
 };
 
 /** The channels of a block, and whether it has a shortcut of its own, follow from its parameters. */
@@ -37,7 +26,6 @@ const ignoreChannels = (ctor: Fields): void =>
     "downsample",
     "with_cp",
     "conv_cfg",
-    "norm_cfg",
     "zero_init_residual",
     "style",
   );
@@ -45,8 +33,9 @@ const ignoreChannels = (ctor: Fields): void =>
 const resnetBlock: Runner = async (golden, machine) => {
   const { ctor } = golden;
   ignoreChannels(ctor);
-  const [stride, dilation] = [ctor.extents("stride", 1), ctor.number("dilation", 1)];
-  return runBlock(golden, machine, (x, params, norm) => resnet3dBasicBlock(x, params, { stride, dilation, norm: normOf(ctor, norm) }));
+  const { out, downsample } = blockParameters(golden);
+  const shape = { into: channelsOf(golden), inner: out("conv1"), out: out("conv2"), stride: triple(ctor.extents("stride", 1)), dilation: ctor.number("dilation", 1), downsample };
+  return runBlock(golden, machine, basicBlock3d("", shape, { norm: normOf(ctor, "batch") }));
 };
 
 /** The original sets a stride of its own where there is a downsample, whatever it is given: the shapes say which. */
@@ -59,29 +48,35 @@ const strideOf = (golden: GoldenCase): readonly number[] => {
   });
 };
 
-type P3dBlock = (x: Volume, params: Params, options: P3dBlockOptions) => Volume;
-
 /** One block, or several in sequence whose keys start with `0.`, `1.`, ...; the number n of a block says how its parts are put together. */
 const p3d =
-  (block: P3dBlock): Runner =>
+  (block: (at: string, shape: P3dBlockShape) => Part, expansion: number): Runner =>
   async (golden, machine) => {
     const { ctor } = golden;
     ignoreChannels(ctor);
     ctor.ignore("types", "depth_3d");
     const numbers = ctor.extents("n_s", 0);
     const order = typeof numbers === "number" ? [numbers] : numbers;
-    const stride = strideOf(golden);
-    if (order.length > 1 && stride.some((s) => s !== 1)) unmapped("a stride and several blocks: it is not said which of them has it");
-    return runBlock(golden, machine, (x, params, norm) =>
-      order.reduce((y, n, k) => block(y, partOf(params, k), { type: p3dTypes[n % 3], stride, norm: normOf(ctor, norm) }), x),
-    );
+    const strides = triple(strideOf(golden));
+    const strided = strides.some((s) => s !== 1);
+    if (order.length > 1 && strided) unmapped("a stride and several blocks: it is not said which of them has it");
+    const norm = normOf(ctor, "batch");
+    const several = [...parametersOf(golden).keys()].some((key) => key.startsWith("0."));
+    let into = channelsOf(golden);
+    const parts = order.map((n, k) => {
+      const at = several ? `${k}.` : "";
+      const { out, downsample } = blockParameters(golden, at);
+      const planes = out("conv1");
+      const part = block(at, { into, planes, stride: strided ? strides : 1, type: p3dTypes[n % 3], norm, downsample });
+      into = planes * expansion;
+      return part;
+    });
+    return runBlock(golden, machine, sequential(...parts));
   };
-
-const partOf = (params: Params, k: number): Params => (hasParams(params, String(k)) ? paramsUnder(params, String(k)) : params);
 
 /** The blocks of urmagicsmine/CSPR and MP3D. */
 export const vdt: Family = {
   "ResNet3D.BasicBlock": resnetBlock,
-  "P3D.BasicBlock": p3d(p3dBasicBlock),
-  "P3D.Bottleneck": p3d(p3dBottleneck),
+  "P3D.BasicBlock": p3d(p3dBasic, 1),
+  "P3D.Bottleneck": p3d(p3dBottleneck, 4),
 };
