@@ -111,7 +111,7 @@ const walk = (
   weight: (name: string, array: NdArray) => Tensor,
 ): Map<string, Value> => {
   const values = new Map<string, Value>();
-  for (const { name } of graph.inputs) if (data(name)) values.set(name, Value.of(data(name), "float"));
+  for (const { name, dtype } of graph.inputs) if (data(name)) values.set(name, Value.of(data(name), dtype ? kindOf({ dtype }) : "float"));
   for (const [name, array] of Object.entries(graph.initializers)) {
     // A single number is part of the program: an exponent or a bound does more good where the compiler can see it.
     const fixed = kindOf(array) !== "float" || array.data.length <= 1;

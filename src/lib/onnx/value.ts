@@ -77,4 +77,4 @@ export class Value {
 const FEW = 2 ** 12;
 const FEW_WEIGHTS = 16;
 
-export const kindOf = ({ dtype }: NdArray): Kind => (dtype === "bool" ? "bool" : /^u?int/.test(dtype) ? "int" : "float");
+export const kindOf = ({ dtype }: Pick<NdArray, "dtype">): Kind => (dtype === "bool" ? "bool" : /^u?int/.test(dtype) ? "int" : "float");

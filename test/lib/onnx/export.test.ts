@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { compile, type Tensor } from "../../../src/index.js";
 import { a3d, acs, alignShift, conv25d, conv3d, convert, i3d, softAcs, tsm, type Converter } from "../../../src/lib/converters/index.js";
 import { ndarray, readOnnx, toFloat32, writeOnnx, type NdArray } from "../../../src/lib/formats/index.js";
+import * as networks from "../../../src/lib/networks/index.js";
 import { apply, initialise, network, parameterShapes, parts, resnet, sequential, squeezenet11, unet, type Network, type StateDict } from "../../../src/lib/networks/index.js";
 import { exportOnnx, importOnnx } from "../../../src/lib/onnx/index.js";
 import { refusal } from "../formats/refusal.js";
@@ -160,4 +161,26 @@ describe("layers", () => {
     const { graph } = exportOnnx(mine, state, { x: [1, 1, 8, 16, 16] }, { variants: { mine: ({ build, from, shape }) => build.op("Expand", [from[0], build.ints("shape", shape)]) } });
     expect(graph.nodes.some(({ op }) => op === "Expand")).toBe(true);
   });
+});
+
+const library: readonly (readonly [name: string, net: () => Network, shape: readonly number[]])[] = [
+  ["DenseNet", () => networks.densenet121({ blocks: [2, 2, 2, 2], width: 8, growth: 4, classes: 3 }), [1, 3, 32, 40]],
+  ["MobileNetV2", () => networks.mobilenetV2({ width: 0.25, classes: 3 }), [1, 3, 32, 40]],
+  ["DeepLabv3+", () => networks.deeplabV3Plus({ block: "basic", blocks: [1, 1, 1, 1], width: 8, middle: 8, classes: 3 }), [1, 3, 48, 40]],
+  ["ConvNeXt", () => networks.convnext({ depths: [1, 1, 1, 1], dims: [6, 8, 10, 12], layerScale: 0.5, classes: 3 }), [1, 3, 64, 64]],
+  ["ResNet3D", () => networks.resnet3dClassifier({ channels: 1, width: 8, stemChannels: 8, norm: { groups: 4 }, classes: 3 }), [1, 1, 6, 32, 32]],
+  ["UNet3D", () => networks.unet3d({ width: 4 }), [1, 1, 16, 16, 16]],
+  ["an autofocus network", () => networks.autofocusNetwork("AFN1"), [1, 4, 32, 32, 32]],
+];
+
+describe.skipIf(!runtime)("networks of the library run in ONNX Runtime (needs bench/.peers)", () => {
+  test.each(library)("%s", async (_, make, shape) => {
+    const net = make();
+    const weights = lively(initialise(net, 2));
+    const inputs = inputsOf(net, shape);
+    const results = Object.values(await runOnnx(exported(net, weights, inputs), inputs));
+    const ours = await run(net, weights, inputs);
+    expect(results[0].shape).toEqual(ours.shape);
+    expect(difference(ours.data, results[0].data)).toBeLessThan(1e-4);
+  }, 120_000);
 });
