@@ -3,7 +3,7 @@ import { compile } from "../../../src/compiler/index.js";
 import { ndarray, toFloat64 } from "../../../src/lib/formats/index.js";
 import {
   addition, apply, concatenate, forward, identity, initialise, layerPart, meshNetwork, module, network, parameterCount, parameters, parts, printNetwork, printSummary, residual, resnet18,
-  resnet3d, sequential, sliceDenseNet, summary, unet, withOutputs, type Network, type StateDict,
+  resnet3d, sequential, sliceDenseNet, summary, unet, unet3d, withOutputs, type Network, type StateDict,
 } from "../../../src/lib/networks/index.js";
 import type { AnyTensor, Scalar } from "../../../src/index.js";
 import { noise, numbers, run, someWeights } from "../converters/sources.js";
@@ -131,6 +131,14 @@ describe("a pass", () => {
   it("needs all inputs and parameters", async () => {
     await expect(compile(({ x: v }: { x: AnyTensor }) => apply(sliceDenseNet(), {}, v), { x: [1, 1, 3, 16, 16] })).rejects.toMatchObject({ code: "network-input" });
     await expect(run(tiny, {}, { x: noise(1, 2, 3, 3) })).rejects.toMatchObject({ code: "param-missing" });
+  });
+  it("of norms that always use the batch does not read the running statistics", async () => {
+    const net = unet3d({ width: 4 });
+    const state = someWeights(net);
+    const other = Object.fromEntries(Object.entries(state).map(([name, array]) => [name, name.includes("running") ? noise(...array.shape) : array]));
+    const volume = noise(1, 1, 8, 8, 8);
+    expect(await run(net, other, { x: volume })).toEqual(await run(net, state, { x: volume }));
+    expect(await run(net, { ...state, "down_tr64.ops.0.bn1.bias": noise(2) }, { x: volume })).not.toEqual(await run(net, state, { x: volume }));
   });
   it("of an image through a 3D network is that of a volume whose slices are its channels", async () => {
     const deep = resnet3d({ channels: 1, stemChannels: 2, width: 2, stages: 1, outputs: [0], zeroInit: false });
