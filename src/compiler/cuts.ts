@@ -23,7 +23,7 @@ export const findCut = (piece: Piece): Cut | undefined => {
   for (const { condition, value } of guardsOf(piece.body)) {
     const all = comparisons(condition);
     const halos = halosOf(value);
-    const cutting = all.filter((c) => c.kind !== "atLeast" || !halos.has(c.of.key));
+    const cutting = all.filter((c) => c.kind !== "atLeast" || !halos.has(c.of.key) || failsForHalf(c.of, own));
     for (const axis of piece.axes) {
       const parts = rangesOf(axis.variable, condition, cutting, own);
       if (parts) return { axis, parts, guard: condition };
@@ -60,6 +60,15 @@ const halosOf = (guarded: Value): ReadonlySet<string> => {
     v.indices.forEach((a, axis) => void keys.add(a.key).add(shift(negate(a), shape[axis]! - 1).key));
   });
   return keys;
+};
+
+/** Whether what should not be negative is so for half of the values of an axis or more: no border, but the end of one tensor beside another. */
+const failsForHalf = (of: Affine, own: ReadonlyMap<Variable, Axis>): boolean => {
+  const [term] = of.terms;
+  if (!term || of.terms.length > 1 || term.atom.kind !== "variable" || !own.has(term.atom.variable)) return false;
+  const n = extentOf(term.atom.variable);
+  const holds = term.coefficient > 0 ? n - Math.ceil(-of.constant / term.coefficient) : Math.floor(of.constant / -term.coefficient) + 1;
+  return 2 * Math.min(Math.max(holds, 0), n) <= n;
 };
 
 /** The most ranges that one guard cuts an index into. */
