@@ -1,6 +1,6 @@
 import { extentOf, type Variable } from "../../dsl/index.js";
 import type { Program, Source } from "../ir.js";
-import { touched, type Region } from "./analysis.js";
+import { touched, type Access, type Region } from "./analysis.js";
 import { best, bestAlong, type Choice, type Pick } from "./cost.js";
 import { orderLoops, type Order, type Orders } from "./orders.js";
 
@@ -31,6 +31,8 @@ export interface ScheduleOptions {
   readonly near?: number | undefined;
   /** Byte offset at which the arena starts; 0 without it. */
   readonly start?: number | undefined;
+  /** Cycles that a slab of a step has, when the step writes over what it reads; many without it, so that a barrier does not matter. */
+  readonly slab?: number | undefined;
   /** Bytes that stay unused after each buffer, where tests put numbers that nobody may read. */
   readonly gap?: number | undefined;
 }
@@ -88,6 +90,16 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
     return known;
   };
   const outputs = new Set(program.outputs.map((o) => o.source));
+  // Written from one end to the other while the largest of what it reads is read so: then the two may share memory.
+  const follows = (s: Source, order: Order): boolean => {
+    const d = outermost(s, order);
+    return regions.every((r) => {
+      if (r.stage !== s || d === undefined) return true;
+      const largest = r.accesses.reduce<Access | undefined>((a, b) => (a && volume(a.read.source) >= volume(b.read.source) ? a : b), undefined);
+      const e = largest && outermost(largest.read.source, free(largest.read.source));
+      return e !== undefined && largest!.steps[e]!.has(r.axes[d]!);
+    });
+  };
   const total = (s: Source): number => {
     let cycles = (readers.get(s) ?? []).reduce((sum, r) => sum + bestOf(r).cycles, 0);
     return s.kind === "input" || outputs.has(s) ? cycles + conversion(s, free(s)) : cycles;
@@ -101,7 +113,9 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
       for (const order of candidates) {
         orders.set(s, order);
         const cycles = total(s);
-        if (cycles < 0.995 * winner.cycles) winner = { order, cycles };
+        // Memory that is shared is worth a little time.
+        const better = cycles < 0.995 * winner.cycles || (cycles <= 1.02 * winner.cycles && follows(s, order) && !follows(s, winner.order));
+        if (better) winner = { order, cycles };
       }
       orders.set(s, winner.order);
       if (winner.order !== before) changed = true;
@@ -111,9 +125,14 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
   return { orders, choices: new Map(regions.map((r) => [r, bestOf(r)])) };
 };
 
+const volume = (s: Source): number => s.shape.reduce((n, d) => n * d, 1);
+
+/** The dimension that moves slowest through memory. */
+const outermost = (s: Source, order: Order): number | undefined => order.find((d) => s.shape[d]! > 1);
+
 /** Cycles of the copy between the user's storage and this. One that keeps what lies innermost runs along memory on both sides. */
 const conversion = (s: Source, order: Order): number =>
-  sameOrder(s, order, natural(s)) ? 0 : (sameInnermost(s, order) ? 1.2 : 2.5) * s.shape.reduce((n, d) => n * d, 1) + 2000;
+  sameOrder(s, order, natural(s)) ? 0 : (sameInnermost(s, order) ? 1.2 : 2.5) * volume(s) + 2000;
 
 const sameInnermost = (s: Source, order: Order): boolean => order.filter((d) => s.shape[d]! !== 1).at(-1) === natural(s).filter((d) => s.shape[d]! !== 1).at(-1);
 

@@ -27,6 +27,8 @@ export interface Step {
   readonly kernels: readonly Kernel[];
   /** Depends on nothing but constants: runs when the program is loaded, and never again. */
   readonly once: boolean;
+  /** The step writes over what it reads: slabs of its kernels' outermost loops run one after another, a barrier between two. */
+  readonly slabs?: { readonly count: number; readonly order: "ascending" | "descending" } | undefined;
 }
 
 /** Element `index` lies at element offset `origin + sum(strides[d] * index[d])` of its buffer. */

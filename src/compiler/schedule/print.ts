@@ -4,7 +4,12 @@ import { ValuePrinter } from "../print-value.js";
 import type { Kernel, Schedule, Step } from "./kernel.js";
 
 /** A step as a person can read it: the loops of each kernel, how they are tiled, and what is stored where. */
-export const printStep = (step: Step, schedule: Schedule): string => step.kernels.map((k) => printKernel(k, schedule)).join("\n\n");
+export const printStep = (step: Step, schedule: Schedule): string => {
+  const kernels = step.kernels.map((k) => printKernel(k, schedule));
+  const { slabs } = step;
+  const slabbed = slabs && `over what it reads, in ${slabs.count} slabs of the outermost loops, ${slabs.order === "ascending" ? "the first" : "the last"} first`;
+  return [...(slabbed ? [slabbed] : []), ...kernels].join("\n\n");
+};
 
 const printKernel = (kernel: Kernel, schedule: Schedule): string => {
   const { loops, grid, parts, tile, groups, target } = kernel;

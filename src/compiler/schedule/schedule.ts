@@ -14,6 +14,7 @@ import { dense, noHalo, offsetOf } from "./layout.js";
 import { materialise } from "./operands.js";
 import { orderLoops, type Order, type Orders } from "./orders.js";
 import { shareOut } from "./share.js";
+import { overlapOf, slabOrder, slabsOf, type Overlap } from "./slabs.js";
 import { partsOf } from "./parts.js";
 import { reads, reduces } from "./values.js";
 
@@ -70,12 +71,12 @@ class Planner {
     const steps = this.program.stages
       .map((stage): Step => ({ name: stage.name, once: fixed.has(stage), kernels: [...this.haloKernels(stage), ...this.kernelsOf(stage)] }))
       .sort((a, b) => Number(b.once) - Number(a.once));
-    const { buffers, bytes, peak } = this.placeAll(steps, fixed, start, gap);
+    const { buffers, bytes, peak, slabs } = this.placeAll(steps, fixed, start, gap);
     for (const [source, view] of this.views) {
       const b = buffers.get(source)!;
       buffers.set(view, { ...b, source: view, layout: { strides: [1], origin: 0, halo: [{ low: Infinity, high: Infinity }], fill: 0, size: b.layout.size } });
     }
-    return { buffers, steps, outputs: this.program.outputs, bytes, peak };
+    return { buffers, steps: steps.map((s) => ({ ...s, slabs: slabs.get(s) })), outputs: this.program.outputs, bytes, peak };
   }
 
   /** Stages that depend on constants only. */
@@ -170,16 +171,17 @@ class Planner {
   }
 
   /** What stays comes first; then what has a lifetime. Inputs live until their last reader, outputs to the end. */
-  private placeAll(steps: readonly Step[], fixed: ReadonlySet<Source>, start: number, gap: number): { buffers: Map<Source, Buffer>; bytes: number; peak: Schedule["peak"] } {
+  private placeAll(steps: readonly Step[], fixed: ReadonlySet<Source>, start: number, gap: number): Pick<Schedule, "bytes" | "peak"> & { readonly buffers: Map<Source, Buffer>; readonly slabs: ReadonlyMap<Step, Step["slabs"]> } {
     const buffers = new Map<Source, Buffer>();
     const alive: { source: Source; span: Span }[] = [];
     const outputs = new Set(this.program.outputs.map((o) => o.source));
     const original = new Map([...this.views].map(([s, v]) => [v, s]));
+    const sourceOf = (s: Source): Source => original.get(s) ?? s;
     const touches = steps.map((s) => {
       const all = new Set<Source>();
       for (const k of s.kernels) {
         all.add(k.target);
-        visitValues(k.body, (v) => void (v.kind === "read" && all.add(original.get(v.source) ?? v.source)));
+        visitValues(k.body, (v) => void (v.kind === "read" && all.add(sourceOf(v.source))));
       }
       return all;
     });
@@ -194,13 +196,32 @@ class Planner {
       const span = { bytes, first: source.kind === "input" ? 0 : Math.min(...at), last: outputs.has(source) ? steps.length : Math.max(0, ...at) };
       alive.push({ source, span });
     }
-    const { offsets, bytes } = place(alive.map((a) => a.span), start);
+    const overlaps = steps.map((step, i) => this.overlapAt(step, alive.flatMap(({ source, span }) => (span.last === i && source !== step.kernels[0]?.target ? [source] : [])), sourceOf));
+    const spans = alive.map(({ source, span }): Span => {
+      const overlap = span.first < steps.length && steps[span.first]!.kernels[0]?.target === source ? overlaps[span.first] : undefined;
+      return overlap ? { ...span, over: { ...overlap, index: alive.findIndex((a) => a.source === overlap.source) } } : span;
+    });
+    const { offsets, bytes } = place(spans, start);
     alive.forEach(({ source }, i) => buffers.set(source, { name: source.name, source, layout: this.layouts.get(source)!, offset: offsets[i]! }));
+    const slabs = new Map<Step, Step["slabs"]>();
+    steps.forEach((step, i) => {
+      const overlap = overlaps[i];
+      const order = overlap && slabOrder(buffers.get(step.kernels[0]!.target)!, buffers.get(overlap.source)!, overlap);
+      if (order) slabs.set(step, { count: slabsOf(step.kernels, this.options.slab), order });
+    });
     const at = steps.map((_, step) => alive.filter(({ span }) => span.first <= step && step <= span.last));
     const held = at.map((all) => all.reduce((n, { span }) => n + span.bytes, 0));
     const most = held.indexOf(Math.max(0, ...held));
     const largest = (at[most] ?? []).map(({ source }) => buffers.get(source)!).sort((a, b) => b.layout.size - a.layout.size);
-    return { buffers, bytes, peak: { step: steps[most]?.name ?? "the start", buffers: largest } };
+    return { buffers, bytes, peak: { step: steps[most]?.name ?? "the start", buffers: largest }, slabs };
+  }
+
+  /** How a step may write over the largest of the sources that nobody reads after it. */
+  private overlapAt(step: Step, dying: readonly Source[], sourceOf: (s: Source) => Source): Overlap | undefined {
+    const size = (s: Source): number => this.layouts.get(s)!.size;
+    const largest = dying.reduce<Source | undefined>((a, b) => (a && size(a) >= size(b) ? a : b), undefined);
+    if (step.once || step.kernels.length === 0 || !largest) return undefined;
+    return overlapOf(step.kernels, largest, this.layouts.get(largest)!, sourceOf, slabsOf(step.kernels, this.options.slab));
   }
 }
 

@@ -105,7 +105,15 @@ class Loaded implements WasmExecutable {
   }
 
   timings(): readonly { readonly name: string; readonly ms: number }[] {
-    return this.last.map((ms, i) => ({ name: this.plan.steps[this.plan.once + i]!.name, ms }));
+    const all: { name: string; ms: number }[] = [];
+    this.last.forEach((ms, i) => {
+      const { name } = this.plan.steps[this.plan.once + i]!;
+      const before = all.at(-1);
+      // Slabs of one step are told together.
+      if (before?.name === name) before.ms += ms;
+      else all.push({ name, ms });
+    });
+    return all;
   }
 
   dispose(): void {

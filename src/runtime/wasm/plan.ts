@@ -37,7 +37,8 @@ export interface WasmStep {
 export interface WasmKernel {
   /** The exported function. */
   readonly name: string;
-  /** Iterations of its grid, and how many a thread takes at a time. */
+  /** The first iteration of its grid that runs, how many do, and how many a thread takes at a time. */
+  readonly first: number;
   readonly items: number;
   readonly chunk: number;
 }

@@ -37,8 +37,8 @@ const inline = async (plan: WasmPlan, module: WebAssembly.Module, memory: WebAss
   const { exports } = await WebAssembly.instantiate(module, { env: { memory }, math: imports });
   const runStep = (step: number): void => {
     try {
-      for (const { name, items, chunk } of plan.steps[step]!.kernels)
-        for (let from = 0; from < items; from += chunk) (exports[name] as (begin: number, end: number) => void)(from, Math.min(from + chunk, items));
+      for (const { name, first, items, chunk } of plan.steps[step]!.kernels)
+        for (let from = 0; from < items; from += chunk) (exports[name] as (begin: number, end: number) => void)(first + from, first + Math.min(from + chunk, items));
     } catch (cause) {
       throw trapped(plan.steps[step]!.name, String(cause), cause);
     }

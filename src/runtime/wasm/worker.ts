@@ -53,7 +53,7 @@ export const serve = (math: (name: string) => (...of: number[]) => number, slots
     const state = new Int32Array(block);
     const times = new Float64Array(clock);
     const kernels = steps.map((s) =>
-      s.kernels.map((k) => ({ items: k.items, chunk: k.chunk, run: exports[k.name] as (begin: number, end: number) => void })),
+      s.kernels.map((k) => ({ first: k.first, items: k.items, chunk: k.chunk, run: exports[k.name] as (begin: number, end: number) => void })),
     );
     const counters: number[] = [];
     let next: number = slots.counters;
@@ -77,11 +77,11 @@ export const serve = (math: (name: string) => (...of: number[]) => number, slots
       while (Atomics.load(state, slots.generation) === generation) Atomics.wait(state, slots.generation, generation);
     };
     const share = (step: number): void =>
-      kernels[step]!.forEach(({ items, chunk, run }, k) => {
+      kernels[step]!.forEach(({ first, items, chunk, run }, k) => {
         for (;;) {
           const from = Atomics.add(state, counters[step]! + k, chunk);
           if (from >= items) break;
-          run(from, Math.min(from + chunk, items));
+          run(first + from, first + Math.min(from + chunk, items));
         }
       });
     work = ({ first, last }) => {

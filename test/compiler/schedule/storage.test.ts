@@ -29,6 +29,25 @@ describe("the arena", () => {
     );
   });
 
+  test("a buffer lies over the one that ends where it begins as far as it may, or not at all", () => {
+    const overs = fc.record({ below: fc.nat({ max: 3000 }), above: fc.nat({ max: 3000 }), same: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(fc.record({ bytes: fc.integer({ min: 1, max: 3000 }), over: overs }), { minLength: 1, maxLength: 15 }), (chain) => {
+        const all = chain.map(({ bytes, over }, i) => ({ bytes, first: i, last: i + 1, over: i === 0 ? undefined : { ...over, index: i - 1 } }));
+        const { offsets, bytes } = place(all);
+        all.forEach((a, i) => {
+          expect(offsets[i]! + a.bytes).toBeLessThanOrEqual(bytes);
+          if (!a.over) return;
+          const distance = offsets[i]! - offsets[i - 1]!;
+          const apart = distance >= all[i - 1]!.bytes || -distance >= a.bytes;
+          expect(apart || (a.over.same && distance === 0) || distance >= a.over.above || distance <= -a.over.below).toBe(true);
+        });
+        expect(bytes).toBeLessThanOrEqual(place(all.map((a) => ({ ...a, over: undefined }))).bytes);
+      }),
+    );
+    expect(place([{ bytes: 1000, first: 0, last: 1 }, { bytes: 1000, first: 1, last: 2, over: { index: 0, below: 200, above: 100, same: false } }]).bytes).toBe(aligned(100) + 1000);
+  });
+
   test("a chain needs two buffers, however long it is", () => {
     const chain = Array.from({ length: 30 }, (_, i) => ({ bytes: 1000, first: i, last: i + 1 }));
     expect(place(chain).bytes).toBe(aligned(1000) + 1000);

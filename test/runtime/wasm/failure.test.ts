@@ -34,7 +34,7 @@ const plan: WasmPlan = {
   constants: [],
   inputs: [{ name: "x", shape: [2], offset: 0 }],
   outputs: [{ name: "output", shape: [2], offset: 0 }],
-  steps: ["first", "second"].map((name) => ({ name, kernels: [{ name: "k", items: 8, chunk: 1 }] })),
+  steps: ["first", "second"].map((name) => ({ name, kernels: [{ name: "k", first: 0, items: 8, chunk: 1 }] })),
   once: 0,
 };
 

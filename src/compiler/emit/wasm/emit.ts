@@ -3,7 +3,9 @@ import type { Place, WasmKernel, WasmPlan, WasmStep } from "../../../runtime/was
 import type { Program } from "../../ir.js";
 import { pack } from "../../schedule/pack.js";
 import type { ScheduleOptions } from "../../schedule/choose.js";
+import type { Kernel, Step } from "../../schedule/kernel.js";
 import { schedule } from "../../schedule/schedule.js";
+import { slabOf } from "../../schedule/slabs.js";
 import { reserved } from "./indices.js";
 import { emitKernel, itemsOf } from "./kernel.js";
 import { encodeModule, type Imported, type Kernel as Encoded } from "./module.js";
@@ -29,16 +31,23 @@ export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmP
     return known >= 0 ? known : imports.push({ name, arity }) - 1;
   };
   const kernels: Encoded[] = [];
-  const steps: WasmStep[] = planned.steps.map((step) => ({
-    name: step.name,
-    kernels: step.kernels.flatMap((kernel): WasmKernel[] => {
+  const steps = planned.steps.flatMap((step) => {
+    const all = step.kernels.flatMap((kernel) => {
       const items = itemsOf(kernel);
       if (items === 0) return [];
       const name = `k${kernels.length}`;
       kernels.push(emitKernel(kernel, name, planned, imported));
-      return [{ name, items, chunk: Math.max(1, Math.min(Math.ceil(items / 32), Math.round(50_000 / kernel.work))) }];
-    }),
-  }));
+      return [{ kernel, name, items }];
+    });
+    return slabRanges(step).map((slab): WasmStep & { once: boolean } => ({
+      name: step.name,
+      once: step.once,
+      kernels: all.flatMap(({ kernel, name, items }): WasmKernel[] => {
+        const { first, count } = slab(kernel, items);
+        return count === 0 ? [] : [{ name, first, items: count, chunk: Math.max(1, Math.min(Math.ceil(count / 32), Math.round(50_000 / kernel.work))) }];
+      }),
+    }));
+  });
   const { bytes, sharedFlag } = encodeModule(pages, imports, kernels);
   const placeOf = (name: string, source: Parameters<typeof planned.buffers.get>[0]): Place => ({ name, shape: source.shape, offset: planned.buffers.get(source)!.offset });
   return {
@@ -51,7 +60,18 @@ export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmP
     constants: [...planned.buffers.values()].flatMap(({ source, layout, offset }) => (source.kind === "constants" ? [{ offset, data: pack(source, layout) }] : [])),
     inputs: program.inputs.map((i) => placeOf(i.name, i)),
     outputs: planned.outputs.map((o) => placeOf(o.name, o.source)),
-    steps,
-    once: planned.steps.filter((s) => s.once).length,
+    steps: steps.map(({ name, kernels: all }) => ({ name, kernels: all })),
+    once: steps.filter((s) => s.once).length,
   };
+};
+
+/** The ranges of items that the kernels of a step run in, one after another: all of them, or slabs. */
+const slabRanges = ({ slabs }: Step): readonly ((kernel: Kernel, items: number) => { readonly first: number; readonly count: number })[] => {
+  if (!slabs) return [(_, items) => ({ first: 0, count: items })];
+  const ranges = Array.from({ length: slabs.count }, (_, j) => (kernel: Kernel, items: number) => {
+    const each = items / slabOf(kernel, 0, 1).last;
+    const { first, last } = slabOf(kernel, j, slabs.count);
+    return { first: first * each, count: (last - first) * each };
+  });
+  return slabs.order === "ascending" ? ranges : ranges.reverse();
 };

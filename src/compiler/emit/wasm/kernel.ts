@@ -1,17 +1,14 @@
 import { add, extentOf, indexOf, integer, scale, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Reduce, Value } from "../../ir.js";
 import type { Kernel, Schedule } from "../../schedule/kernel.js";
+import { unitOf } from "../../schedule/slabs.js";
 import { reduces, substitution, type Substitution } from "../../schedule/values.js";
+import { lanes } from "../../schedule/work.js";
 import { i32, v128 } from "./encoder.js";
 import type { Kernel as Encoded } from "./module.js";
 import { Reductions } from "./reduce.js";
 import { Routine } from "./scope.js";
 import { Values } from "./values.js";
-
-const lanes = 4;
-
-/** How many of a loop's iterations one step takes. */
-const unitOf = ({ tile }: Kernel, v: Variable): number => (v === tile?.lane ? lanes * tile.vectors : v === tile?.row ? tile.rows : 1);
 
 /** How many iterations the grid of a kernel has: what a thread gets is a range of them. */
 export const itemsOf = (kernel: Kernel): number => kernel.loops.slice(0, kernel.grid).reduce((n, v) => n * Math.ceil(extentOf(v) / unitOf(kernel, v)), 1);

@@ -9,6 +9,7 @@ export const arbitrarySchedule = (seed: number): ScheduleOptions => {
     return (state >> 8) % n;
   };
   return {
+    slab: seed % 2 === 0 ? 1 : undefined,
     pick: (region, orders) => {
       const all = candidates(region, orders);
       return all[all.length === 1 ? 0 : 1 + below(all.length - 1)]!;
