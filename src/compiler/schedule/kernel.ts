@@ -64,7 +64,7 @@ export interface Kernel {
   readonly loops: readonly Variable[];
   readonly grid: number;
   /**
-   * Loops of a long sum, the body being what is left of it, that run right inside of the grid and around the other loops: each of their
+   * Loops of a long sum, the body being what is left of it, that run around all loops of the output that a thread is given: each of their
    * iterations adds to the elements, the first one to zero.
    */
   readonly parts: readonly Variable[];

@@ -22,8 +22,8 @@ const printKernel = (kernel: Kernel, schedule: Schedule): string => {
   const lines = [`${kernel.kind} ${kernel.name}`];
   if (groups) lines.push(`  groups: batch ${list(groups.batch) || "-"}; M ${list(groups.m) || "-"}; N ${list(groups.n) || "-"}; K ${list(groups.k) || "-"}`);
   const loop = (v: Variable, note: string): void => void lines.push(`  for ${v.name} < ${extentOf(v)}${how(v)}${note}`);
-  for (const v of loops.slice(0, grid)) loop(v, "  (shared out)");
   for (const v of parts) loop(v, "  (adding up)");
+  for (const v of loops.slice(0, grid)) loop(v, "  (shared out)");
   for (const v of loops.slice(grid)) loop(v, "");
   const body = new ValuePrinter((s) => schedule.buffers.get(s)?.name ?? s.name, new Set()).lambda([...loops, ...parts], kernel.body, new Names(), 4, 0);
   lines.push(`    ${schedule.buffers.get(target)!.name}[${printAffine(kernel.store)}] ${parts.length > 0 ? "+=" : "="}`, `    ${body.slice(body.indexOf("=>") + 2).trimStart()}`);

@@ -120,7 +120,7 @@ class Planner {
     const loops = flat.loops.filter((v) => v !== lane && v !== row).concat(reducing ? [lane, row].filter(defined) : [row, lane].filter(defined));
     const grid = gridOf(loops, cycles);
     const turned = tile && lane && { lane, vectors: tile.vectors, row, rows: tile.rows };
-    const parts = partsOf(flat.body, loops.slice(grid), turned, this.options.near);
+    const parts = partsOf(flat.body, loops, turned, this.options.near);
     return {
       name,
       kind: contraction ? "contract" : reducing ? "reduce" : "map",

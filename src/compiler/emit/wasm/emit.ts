@@ -12,6 +12,9 @@ import { encodeModule, type Imported, type Kernel as Encoded } from "./module.js
 
 const page = 65536;
 
+/** How many items a thread takes at once. Those of a sum in parts share what a part reads. */
+const chunkOf = ({ parts, work }: Kernel, items: number): number => (parts.length > 0 ? Math.ceil(items / 8) : Math.max(1, Math.min(Math.ceil(items / 32), Math.round(50_000 / work))));
+
 /** Compiles a program that has been through the passes to a plan. @throws wasm-memory when it needs more than 4 GiB. */
 export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmPlan => {
   const planned = schedule(program, { ...options, start: Math.max(reserved, options.start ?? 0) });
@@ -44,7 +47,7 @@ export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmP
       once: step.once,
       kernels: all.flatMap(({ kernel, name, items }): WasmKernel[] => {
         const { first, count } = slab(kernel, items);
-        return count === 0 ? [] : [{ name, first, items: count, chunk: Math.max(1, Math.min(Math.ceil(count / 32), Math.round(50_000 / kernel.work))) }];
+        return count === 0 ? [] : [{ name, first, items: count, chunk: chunkOf(kernel, count) }];
       }),
     }));
   });

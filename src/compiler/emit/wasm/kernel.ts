@@ -40,6 +40,12 @@ class Writer {
   }
 
   write(): void {
+    if (this.kernel.parts.length > 0) this.inParts(() => this.items());
+    else this.items();
+  }
+
+  /** The range of the grid from the first argument to the second. */
+  private items(): void {
     const { routine, kernel } = this;
     const { loops, grid, tile } = kernel;
     const [only] = loops;
@@ -107,8 +113,7 @@ class Writer {
 
   /** The loops from number `depth` on. */
   private nest(depth: number, places: readonly Place[], laneVariables: readonly Variable[]): void {
-    const { loops, grid, parts, tile } = this.kernel;
-    if (depth === grid && parts.length > 0 && this.keep === undefined) return this.inParts(() => this.nest(depth, places, laneVariables));
+    const { loops, tile } = this.kernel;
     const v = loops[depth];
     if (v === undefined) return this.body(places, laneVariables);
     if (v === tile?.lane) return this.lanes(v, (more, own) => this.nest(depth + 1, cross(places, v, more), own));
