@@ -26,12 +26,12 @@ const clip: LayerOperator = (place) => {
   if (low === 0 && high === 6) return activation("relu6")(place);
   // The largest float32 bounds nothing.
   if (low === 0 && high > 3.4e38) return activation("relu")(place);
-  return place.refuse(`it clips to [${low}, ${high}]; layers clip to [0, 6] and [0, infinity)`);
+  return place.noLayer(`it clips to [${low}, ${high}]; layers clip to [0, 6] and [0, infinity)`);
 };
 
 const prelu: LayerOperator = (place) => {
   const slopes = [...toFloat64(place.known(1))];
-  return slopes.every((slope) => slope === slopes[0]) ? activated(place, place.either(0), "leakyRelu", slopes[0]) : place.refuse("its slopes differ from channel to channel");
+  return slopes.every((slope) => slope === slopes[0]) ? activated(place, place.either(0), "leakyRelu", slopes[0]) : place.noLayer("its slopes differ from channel to channel");
 };
 
 /** A single number that is known. */
@@ -129,7 +129,7 @@ export const activations: Readonly<Record<string, LayerOperator>> = {
   Elu: sloped("elu", 1),
   Clip: clip,
   PRelu: prelu,
-  HardSigmoid: (place) => (isHardSigmoid(place.call) ? activation("hardSigmoid")(place) : place.refuse("layers have it with alpha 1/6 and beta 1/2")),
-  Gelu: (place) => (place.call.text("approximate", "none") === "none" ? activation("gelu")(place) : place.refuse("layers have it with the exact normal distribution")),
-  Swish: (place) => (place.call.float("alpha", 1) === 1 ? activation("silu")(place) : place.refuse("layers have it with alpha 1")),
+  HardSigmoid: (place) => (isHardSigmoid(place.call) ? activation("hardSigmoid")(place) : place.noLayer("layers have it with alpha 1/6 and beta 1/2")),
+  Gelu: (place) => (place.call.text("approximate", "none") === "none" ? activation("gelu")(place) : place.noLayer("layers have it with the exact normal distribution")),
+  Swish: (place) => (place.call.float("alpha", 1) === 1 ? activation("silu")(place) : place.noLayer("layers have it with alpha 1")),
 };

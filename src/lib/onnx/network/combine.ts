@@ -10,13 +10,13 @@ const split = (place: Place): { readonly x: Feature; readonly array: NdArray; re
   return a.kind === "known" ? { x: place.either(1), array: a.array, name: place.node.inputs[0], first: true } : undefined;
 };
 
-const channelwise = (place: Place, array: NdArray, x: Feature): Float32Array => place.perChannel(array, x) ?? place.refuse(`its constant of shape [${array.shape.join(", ")}] is not one number, or one a channel`);
+const channelwise = (place: Place, array: NdArray, x: Feature): Float32Array => place.perChannel(array, x) ?? place.noLayer(`its constant of shape [${array.shape.join(", ")}] is not one number, or one a channel`);
 
 const sum = (place: Place, from: readonly Feature[]): Feature => {
   const [first] = from;
-  if (from.some((x) => x.rank !== first.rank || (x.channelsLast ?? false) !== (first.channelsLast ?? false))) return place.refuse(`it adds values of ranks [${from.map(({ rank }) => rank).join(", ")}]`);
+  if (from.some((x) => x.rank !== first.rank || (x.channelsLast ?? false) !== (first.channelsLast ?? false))) return place.noLayer(`it adds values of ranks [${from.map(({ rank }) => rank).join(", ")}]`);
   const known = from.map(({ channels }) => channels).filter((n) => n !== undefined);
-  if (new Set(known).size > 1) return place.refuse(`it adds values of [${known.join(", ")}] channels`);
+  if (new Set(known).size > 1) return place.noLayer(`it adds values of [${known.join(", ")}] channels`);
   return place.layer({ kind: "add" }, from, { channels: known[0], nonNegative: from.every((x) => x.nonNegative) });
 };
 
@@ -31,7 +31,7 @@ const add: LayerOperator = (place) => {
 };
 
 const subtract: LayerOperator = (place) => {
-  const { x, array, name, first } = split(place) ?? place.refuse("a difference of two values is no layer");
+  const { x, array, name, first } = split(place) ?? place.noLayer("a difference of two values is no layer");
   const shift = channelwise(place, array, x);
   return first ? place.affine(x, new Float32Array(shift.length).fill(-1), shift, name) : place.affine(x, undefined, shift.map((v) => -v), name);
 };
@@ -47,14 +47,14 @@ const multiply: LayerOperator = (place) => {
     if (a.channels === 1) return place.layer({ kind: "blend" }, [a, b], { channels: b.channels });
     if (b.channels === 1) return place.layer({ kind: "blend" }, [b, a], { channels: a.channels });
   }
-  return place.refuse("a product of two values is a layer only where one is a map of one channel");
+  return place.noLayer("a product of two values is a layer only where one is a map of one channel");
 };
 
 const divide: LayerOperator = (place) => {
   const activation = gated(place);
   if (activation) return activation;
   const constant = split(place);
-  if (!constant || constant.first) return place.refuse("a quotient by a value is no layer");
+  if (!constant || constant.first) return place.noLayer("a quotient by a value is no layer");
   return place.affine(constant.x, channelwise(place, constant.array, constant.x).map((v) => 1 / v), undefined, constant.name);
 };
 
@@ -62,8 +62,8 @@ const concat: LayerOperator = (place) => {
   const from = place.operands.map((_, n) => place.either(n));
   const [first] = from;
   const axis = place.call.axis(place.call.int("axis") ?? place.call.refuse("onnx-attribute", "it has no axis"), first.rank);
-  if (from.some((x) => x.rank !== first.rank || (x.channelsLast ?? false) !== (first.channelsLast ?? false))) return place.refuse("its inputs have their axes in different orders");
-  if (axis !== (first.channelsLast ? first.rank - 1 : 1)) return place.refuse(`it puts values one after the other along axis ${axis}, and layers do so along the channels`);
+  if (from.some((x) => x.rank !== first.rank || (x.channelsLast ?? false) !== (first.channelsLast ?? false))) return place.noLayer("its inputs have their axes in different orders");
+  if (axis !== (first.channelsLast ? first.rank - 1 : 1)) return place.noLayer(`it puts values one after the other along axis ${axis}, and layers do so along the channels`);
   if (from.length === 1) return first;
   const channels = from.map((x) => x.channels);
   return place.layer({ kind: "concatenate" }, from, { channels: channels.reduce((total, n) => (total === undefined || n === undefined ? undefined : total + n)), nonNegative: from.every((x) => x.nonNegative), pooled: from.every((x) => x.pooled) });
@@ -74,7 +74,7 @@ const softmax: LayerOperator = (place) => {
   const x = place.either(0);
   const channels = x.channelsLast ? x.rank - 1 : 1;
   const axis = call.axis(call.int("axis", call.opset < 13 ? 1 : -1), x.rank);
-  if (axis !== channels || (call.opset < 13 && axis !== x.rank - 1)) return place.refuse(`it normalises along axis ${axis}${call.opset < 13 ? " and all after it" : ""}; layers do so along the channels`);
+  if (axis !== channels || (call.opset < 13 && axis !== x.rank - 1)) return place.noLayer(`it normalises along axis ${axis}${call.opset < 13 ? " and all after it" : ""}; layers do so along the channels`);
   return place.layer({ kind: "softmax", axis: 1 }, [x], { nonNegative: true });
 };
 
@@ -82,11 +82,11 @@ const dropout: LayerOperator = (place) => {
   const { call } = place;
   const x = place.either(0);
   const p = call.number(1) ?? call.float("ratio", 0.5);
-  return p >= 0 && p < 1 ? place.layer({ kind: "dropout", p, channels: false }, [x], { nonNegative: x.nonNegative ?? false }) : place.refuse(`it drops a share of ${p}`);
+  return p >= 0 && p < 1 ? place.layer({ kind: "dropout", p, channels: false }, [x], { nonNegative: x.nonNegative ?? false }) : place.noLayer(`it drops a share of ${p}`);
 };
 
 /** Types of real numbers are one to the network. */
-const cast: LayerOperator = (place) => ([1, 10, 11, 16].includes(place.call.int("to", 0)) ? place.any(0) : place.refuse("it makes whole numbers or booleans of the data"));
+const cast: LayerOperator = (place) => ([1, 10, 11, 16].includes(place.call.int("to", 0)) ? place.any(0) : place.noLayer("it makes whole numbers or booleans of the data"));
 
 /** Operators that put values together, or change them channel by channel. */
 export const combine: Readonly<Record<string, LayerOperator>> = {

@@ -10,8 +10,8 @@ export type Widths = readonly (readonly [number, number])[];
 /** How the windows of a convolution or pool lie. @throws onnx-attribute, onnx-layer for other than two or three axes of space */
 export const windowsOf = (place: Place, x: Feature, kernel: readonly number[] | undefined = place.call.ints("kernel_shape")): Spatial => {
   const rank = x.rank - 2;
-  if (rank < 2 || rank > 3) return place.refuse(`its input has rank ${x.rank}; layers are for images [N, C, H, W] and volumes [N, C, D, H, W]`);
-  if (x.channelsLast) return place.refuse("the channels of its input are the last axis");
+  if (rank < 2 || rank > 3) return place.noLayer(`its input has rank ${x.rank}; layers are for images [N, C, H, W] and volumes [N, C, D, H, W]`);
+  if (x.channelsLast) return place.noLayer("the channels of its input are the last axis");
   if (kernel?.length !== rank) return place.call.refuse("onnx-attribute", `its kernel is [${kernel?.join(", ") ?? ""}] for ${rank} axes of space`);
   const each = (name: string): readonly number[] => {
     const values = place.call.ints(name) ?? kernel.map(() => 1);
@@ -25,7 +25,7 @@ export const widthsOf = (place: Place, x: Feature, spatial: Spatial): Widths => 
   const given = padsOf(place.call, spatial.rank, (axis) => {
     // Without a stride the extent does not matter.
     if (spatial.stride[axis] === 1) return reach(spatial.kernel[axis], spatial.dilation[axis]) - 1;
-    const space = place.shapeOf(x)?.slice(2) ?? place.refuse("auto_pad with a stride depends on the extents of the input", "Give the shapes of the inputs: networkOfOnnx(model, { shapes: { x: [...] } }).");
+    const space = place.shapeOf(x)?.slice(2) ?? place.noLayer("auto_pad with a stride depends on the extents of the input", "Give the shapes of the inputs: networkOfOnnx(model, { shapes: { x: [...] } }).");
     return sameTotal(space, spatial)(axis);
   });
   return given;
@@ -75,9 +75,9 @@ const conv: LayerOperator = (place) => {
   const bias = place.maybeKnown(2);
   const spatial = windowsOf(place, x, given.shape.slice(2));
   const { stride, dilation } = spatial;
-  if (x.border && x.border.value !== 0) return place.refuse(`its input is padded by ${x.border.value}, not by 0`);
+  if (x.border && x.border.value !== 0) return place.noLayer(`its input is padded by ${x.border.value}, not by 0`);
   const own = widthsOf(place, x, spatial);
-  const even = evened(given, x.border ? around(own, x.border.widths) : own, dilation) ?? place.refuse("its pads differ between the ends of an axis by what its dilation does not divide");
+  const even = evened(given, x.border ? around(own, x.border.widths) : own, dilation) ?? place.noLayer("its pads differ between the ends of an axis by what its dilation does not divide");
   const groups = place.call.int("group", 1);
   const layer: ConvLayer = { kind: "conv", in: given.shape[1] * groups, out: given.shape[0], groups, bias: false, kernel: even.weight.shape.slice(2), stride, padding: even.padding, dilation };
   return withBias(place, x, layer, even.weight, bias);
@@ -90,12 +90,12 @@ const convTranspose: LayerOperator = (place) => {
   const spatial = windowsOf(place, x, weight.shape.slice(2));
   const { kernel, stride, dilation } = spatial;
   const { call } = place;
-  if (call.has("output_shape")) return place.refuse("output_shape fixes what the extents of the input decide elsewhere", "Export it with pads and output_padding.");
+  if (call.has("output_shape")) return place.noLayer("output_shape fixes what the extents of the input decide elsewhere", "Export it with pads and output_padding.");
   // SAME: the result is the stride times as large.
   const widths = padsOf(call, spatial.rank, (axis) => reach(kernel[axis], dilation[axis]) - stride[axis]);
   const stated = call.ints("output_padding") ?? kernel.map(() => 0);
   const outputPadding = widths.map(([low, high], axis) => stated[axis] + low - high);
-  if (outputPadding.some((n) => n < 0)) return place.refuse(`its pads are wider at the high end: [${widths.map((pair) => `${pair[0]} and ${pair[1]}`).join(", ")}]`);
+  if (outputPadding.some((n) => n < 0)) return place.noLayer(`its pads are wider at the high end: [${widths.map((pair) => `${pair[0]} and ${pair[1]}`).join(", ")}]`);
   const groups = call.int("group", 1);
   const layer: ConvTransposeLayer = { kind: "convTranspose", in: weight.shape[0], out: weight.shape[1] * groups, groups, bias: false, kernel, stride, padding: widths.map(([low]) => low), dilation, outputPadding };
   return withBias(place, x, layer, weight, bias);
@@ -109,19 +109,19 @@ const pad: LayerOperator = (place) => {
   const axes = (call.opset >= 18 ? call.axes(3, x.rank) : undefined) ?? Array.from({ length: x.rank }, (_, axis) => axis);
   const mode = call.text("mode", "constant");
   if (pads.every((n) => n === 0)) return x;
-  if (mode !== "constant") return place.refuse(`it pads by ${mode}, and layers pad by 0`);
+  if (mode !== "constant") return place.noLayer(`it pads by ${mode}, and layers pad by 0`);
   const widths = Array.from({ length: x.rank }, (_, axis): [number, number] => (axes.includes(axis) ? [pads[axes.indexOf(axis)], pads[axes.indexOf(axis) + axes.length]] : [0, 0]));
   const value = call.number(2) ?? call.float("value", 0);
   const [batch, channels, ...space] = widths;
-  if (batch.some((n) => n !== 0)) return place.refuse("it pads the batch");
+  if (batch.some((n) => n !== 0)) return place.noLayer("it pads the batch");
   const flat = space.flat();
   if (channels.some((n) => n !== 0)) {
-    if (channels[0] !== 0 || channels[1] < 0 || value !== 0 || flat.some((n) => n !== 0)) return place.refuse("it pads the channels by other than zeros after the last");
+    if (channels[0] !== 0 || channels[1] < 0 || value !== 0 || flat.some((n) => n !== 0)) return place.noLayer("it pads the channels by other than zeros after the last");
     const to = place.channelsOf(x) + channels[1];
     return place.layer({ kind: "padChannels", to }, [x], { channels: to });
   }
   if (flat[0] < 0 && flat.every((n) => n === flat[0])) return place.layer({ kind: "crop", margin: -flat[0] }, [x], { pooled: false });
-  return flat.some((n) => n < 0) ? place.refuse("it cuts off more at some ends than at others") : { ...x, name: place.node.outputs[0], pooled: false, border: { widths: space, value } };
+  return flat.some((n) => n < 0) ? place.noLayer("it cuts off more at some ends than at others") : { ...x, name: place.node.outputs[0], pooled: false, border: { widths: space, value } };
 };
 
 /** Convolutions, and what is around their inputs. */

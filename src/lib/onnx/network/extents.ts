@@ -8,7 +8,7 @@ export const extentsOf = (operand: Operand | undefined): readonly (number | Exte
   return operand?.kind === "known" ? [...toFloat64(operand.array)] : undefined;
 };
 
-const list = (place: Place, n: number): readonly (number | Extent)[] => extentsOf(place.operand(n)) ?? place.refuse(`its input ${n} depends on the data where extents are needed`);
+const list = (place: Place, n: number): readonly (number | Extent)[] => extentsOf(place.operand(n)) ?? place.noLayer(`its input ${n} depends on the data where extents are needed`);
 
 const vector = (values: readonly (number | Extent)[], single = false): Extents => ({ kind: "extents", list: values, single });
 
@@ -26,7 +26,7 @@ const product = (invert: boolean): LayerOperator => (place) => {
   return vector(Array.from({ length: Math.max(a.length, b.length) }, (_, i) => {
     const [x, y] = [from(a, i), from(b, i)];
     if (typeof y === "number") return scaled(x, invert ? 1 / y : y);
-    return !invert && typeof x === "number" ? scaled(y, x) : place.refuse("it multiplies extents by each other");
+    return !invert && typeof x === "number" ? scaled(y, x) : place.noLayer("it multiplies extents by each other");
   }), single(place, 0) && single(place, 1));
 };
 
@@ -42,7 +42,7 @@ const shape: LayerOperator = (place) => {
 const gather: LayerOperator = (place) => {
   const from = list(place, 0);
   const at = place.known(1);
-  const picked = [...toFloat64(at)].map((i) => from[i < 0 ? i + from.length : i] ?? place.refuse(`it gathers extent ${i} of ${from.length}`));
+  const picked = [...toFloat64(at)].map((i) => from[i < 0 ? i + from.length : i] ?? place.noLayer(`it gathers extent ${i} of ${from.length}`));
   return vector(picked, at.shape.length === 0);
 };
 
@@ -50,7 +50,7 @@ const slice: LayerOperator = (place) => {
   const { call } = place;
   const from = list(place, 0);
   const one = (attribute: string, n: number): number | undefined => (call.ints(attribute) ?? call.numbers(n))?.[0];
-  if ((call.numbers(4)?.[0] ?? 1) !== 1) return place.refuse("it takes extents in steps");
+  if ((call.numbers(4)?.[0] ?? 1) !== 1) return place.noLayer("it takes extents in steps");
   return vector(from.slice(one("starts", 1) ?? 0, Math.min(one("ends", 2) ?? from.length, from.length)));
 };
 

@@ -103,12 +103,12 @@ const become = (node: OnnxNode, opset: number, model: Surroundings): Operand => 
   const failed = operands.find((operand) => operand?.kind === "refused");
   if (arrays.every((array, n) => array !== undefined || operands[n] === undefined)) {
     const array = folded(call, arrays);
-    return array ? known(array) : place.refuse("the model computes it from its weights alone, and it is too large to be worked out here", "Fold the constants of the model before: onnxsim, or the optimiser of ONNX Runtime.");
+    return array ? known(array) : place.noLayer("the model computes it from its weights alone, and it is too large to be worked out here", "Fold the constants of the model before: onnxsim, or the optimiser of ONNX Runtime.");
   }
   const operator = node.domain !== "" ? undefined : operands.some((operand) => operand?.kind === "extents") ? (onShapes.get(node.op) ?? operators.get(node.op)) : operators.get(node.op);
   // What was refused before is the cause, unless the node is the end of a pattern that is known as a whole.
   if (!operator && failed?.kind === "refused") throw failed.error;
-  return operator ? operator(place) : place.refuse(`no layer does what ${node.domain ? `${node.domain}.` : ""}${node.op} does`);
+  return operator ? operator(place) : place.noLayer(`no layer does what ${node.domain ? `${node.domain}.` : ""}${node.op} does`);
 };
 
 /** Shapes of the values of the model, worked out when one is asked for first; none while an input is open. */

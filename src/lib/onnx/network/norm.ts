@@ -7,7 +7,7 @@ const ones = (length: number, value = 1): NdArray => ndarray(new Float32Array(le
 const batch: LayerOperator = (place) => {
   const { call } = place;
   const x = place.feature(0);
-  if (call.flag("training_mode", false) || !call.flag("spatial", true)) return place.refuse("it normalises by other than running statistics of each channel", "Export the model in eval mode.");
+  if (call.flag("training_mode", false) || !call.flag("spatial", true)) return place.noLayer("it normalises by other than running statistics of each channel", "Export the model in eval mode.");
   const [weight, bias, mean, variance] = [1, 2, 3, 4].map((n) => place.known(n));
   const [, w, b, m, v] = place.node.inputs;
   const channels = weight.data.length;
@@ -26,7 +26,7 @@ const instance: LayerOperator = (place) => {
   const x = place.any(0);
   const [weight, bias] = [place.known(1), place.known(2)];
   if (!x.grouped) return groupNorm(place, place.feature(0), weight.data.length, weight, bias);
-  if (!toFloat32(weight).every((v) => v === 1) || !toFloat32(bias).every((v) => v === 0)) return place.refuse("it scales groups of channels");
+  if (!toFloat32(weight).every((v) => v === 1) || !toFloat32(bias).every((v) => v === 0)) return place.noLayer("it scales groups of channels");
   const { groups, of } = x.grouped;
   const channels = place.channelsOf(of);
   const normed = groupNorm(place, of, groups, ones(channels), ones(channels, 0), false);
@@ -51,7 +51,7 @@ const layer: LayerOperator = (place) => {
   const { call } = place;
   const x = place.either(0);
   const axis = call.axis(call.int("axis", -1), x.rank);
-  if (axis !== x.rank - 1 || !(x.channelsLast || x.rank === 2)) return place.refuse("layers normalise over the channels of each place", "Its input has its channels as the last axis, after a transposition.");
+  if (axis !== x.rank - 1 || !(x.channelsLast || x.rank === 2)) return place.noLayer("layers normalise over the channels of each place", "Its input has its channels as the last axis, after a transposition.");
   const weight = place.known(1);
   const channels = weight.data.length;
   const bias = place.maybeKnown(2) ?? ones(channels, 0);

@@ -40,7 +40,7 @@ export class Place {
   }
 
   /** @throws onnx-layer */
-  refuse(what: string, remedy = "importOnnx runs the model as a program, which converters can't change; or cut it before this node: { outputs: [...] }."): never {
+  noLayer(what: string, remedy = "importOnnx runs the model as a program, which converters can't change; or cut it before this node: { outputs: [...] }."): never {
     return refuse("onnx-layer", `${this.call.title}: ${what}`, remedy);
   }
 
@@ -54,7 +54,7 @@ export class Place {
   /** A tensor that depends on the data, with nothing around it that has still to be laid. */
   feature(n: number): Feature {
     const x = this.any(n);
-    if (x.channelsLast) this.refuse(`the channels of its input ${x.name} are the last axis`, "Export the model with channels first, or without the transposition.");
+    if (x.channelsLast) this.noLayer(`the channels of its input ${x.name} are the last axis`, "Export the model with channels first, or without the transposition.");
     return this.whole(x);
   }
 
@@ -64,21 +64,21 @@ export class Place {
   }
 
   private whole(x: Feature): Feature {
-    if (x.border) return this.refuse(`its input ${x.name} is padded, and only convolutions and pools take a padding`);
-    return x.grouped ? this.refuse(`its input ${x.name} has its channels in groups, and only a norm takes those`) : x;
+    if (x.border) return this.noLayer(`its input ${x.name} is padded, and only convolutions and pools take a padding`);
+    return x.grouped ? this.noLayer(`its input ${x.name} has its channels in groups, and only a norm takes those`) : x;
   }
 
   /** A tensor that depends on the data, with the border around it. */
   any(n: number): Feature {
     const operand = this.operand(n);
     if (operand.kind === "feature") return operand;
-    return this.refuse(operand.kind === "known" ? `its input ${n} is a constant where a value of the network is needed` : `its input ${n} is arithmetic on shapes, which is no layer`);
+    return this.noLayer(operand.kind === "known" ? `its input ${n} is a constant where a value of the network is needed` : `its input ${n} is arithmetic on shapes, which is no layer`);
   }
 
   /** Numbers that must be known. */
   known(n: number): NdArray {
     const operand = this.operand(n);
-    return operand.kind === "known" ? operand.array : this.refuse(`its input ${n} depends on the data, and a layer has it as a parameter`);
+    return operand.kind === "known" ? operand.array : this.noLayer(`its input ${n} depends on the data, and a layer has it as a parameter`);
   }
   maybeKnown(n: number): NdArray | undefined {
     return this.operands[n] === undefined ? undefined : this.known(n);
@@ -90,7 +90,7 @@ export class Place {
     return shape && x.channelsLast ? [shape[0], shape[x.rank - 1], ...shape.slice(1, -1)] : shape;
   }
   channelsOf(x: Feature): number {
-    return x.channels ?? this.shapeOf(x)?.[1] ?? this.refuse(`how many channels ${x.name} has is not known`, "Give the shapes of the inputs: networkOfOnnx(model, { shapes: { x: [...] } }).");
+    return x.channels ?? this.shapeOf(x)?.[1] ?? this.noLayer(`how many channels ${x.name} has is not known`, "Give the shapes of the inputs: networkOfOnnx(model, { shapes: { x: [...] } }).");
   }
   /** An extent as a number, where the shapes of the inputs are known. */
   resolve(extent: number | Extent): number | undefined {

@@ -37,14 +37,14 @@ const modeOf = (place: Place, scale: readonly number[] | undefined): Pick<Upsamp
   const old = call.opset < 11 || place.node.op === "Upsample";
   const where = old ? "asymmetric" : call.text("coordinate_transformation_mode", "half_pixel");
   const rounding = old ? "floor" : call.text("nearest_mode", "round_prefer_floor");
-  if (call.flag("antialias", false) || call.flag("exclude_outside", false) || call.text("keep_aspect_ratio_policy", "stretch") !== "stretch") return place.refuse("layers have neither antialias nor exclude_outside nor keep_aspect_ratio_policy");
+  if (call.flag("antialias", false) || call.flag("exclude_outside", false) || call.text("keep_aspect_ratio_policy", "stretch") !== "stretch") return place.noLayer("layers have neither antialias nor exclude_outside nor keep_aspect_ratio_policy");
   if (method === "nearest") {
     const same = (where === "asymmetric" && rounding === "floor") || (scale?.every((s) => s === 1 || repeats(where, rounding, s)) ?? false);
-    return same ? { mode: "nearest", alignCorners: false } : place.refuse(`nearest neighbours with coordinates ${where} and rounding ${rounding}; layers read element floor(i n / o)`);
+    return same ? { mode: "nearest", alignCorners: false } : place.noLayer(`nearest neighbours with coordinates ${where} and rounding ${rounding}; layers read element floor(i n / o)`);
   }
-  if (!["linear", "bilinear", "trilinear"].includes(method)) return place.refuse(`mode is ${method}; layers have nearest and linear`);
+  if (!["linear", "bilinear", "trilinear"].includes(method)) return place.noLayer(`mode is ${method}; layers have nearest and linear`);
   if (where === "align_corners") return { mode: "linear", alignCorners: true };
-  return where === "half_pixel" || where === "pytorch_half_pixel" ? { mode: "linear", alignCorners: false } : place.refuse(`linear with coordinates ${where}; layers have half_pixel and align_corners`);
+  return where === "half_pixel" || where === "pytorch_half_pixel" ? { mode: "linear", alignCorners: false } : place.noLayer(`linear with coordinates ${where}; layers have half_pixel and align_corners`);
 };
 
 const upsampled = (place: Place, x: Feature, scale: readonly number[]): Feature => {
@@ -68,9 +68,9 @@ const factorsOf = (place: Place, x: Feature, extents: readonly (number | Extent)
   if (extents.every((entry, axis) => typeof entry === "object" && entry.of.value === x.value && entry.axis === axis + 2)) return extents.map((entry) => (entry as Extent).times);
   const space = place.shapeOf(x)?.slice(2);
   const to = extents.map((entry) => place.resolve(entry));
-  if (!space || !to.every((n) => n !== undefined)) return place.refuse("how much larger it makes its input depends on extents that are not known", "Give the shapes of the inputs: networkOfOnnx(model, { shapes: { x: [...] } }).");
+  if (!space || !to.every((n) => n !== undefined)) return place.noLayer("how much larger it makes its input depends on extents that are not known", "Give the shapes of the inputs: networkOfOnnx(model, { shapes: { x: [...] } }).");
   const scale = to.map((n, axis) => n / space[axis]);
-  if (scale.some((s, axis) => s * space[axis] !== to[axis])) return place.refuse(`extents [${space.join(", ")}] to [${to.join(", ")}] are no factor`);
+  if (scale.some((s, axis) => s * space[axis] !== to[axis])) return place.noLayer(`extents [${space.join(", ")}] to [${to.join(", ")}] are no factor`);
   return scale;
 };
 
@@ -79,7 +79,7 @@ const ofSpace = (place: Place, x: Feature, entries: readonly (number | Extent)[]
   const axes = place.call.has("axes") ? place.call.axes(-1, x.rank)! : entries.map((_, axis) => axis);
   if (axes.length !== entries.length || (!place.call.has("axes") && axes.length !== x.rank)) return place.call.refuse("onnx-shape", `${entries.length} entries for rank ${x.rank}`);
   axes.forEach((axis, n) => {
-    if (axis < 2 && !unchanged(entries[n], axis)) place.refuse(`it resizes the ${axis === 0 ? "batch" : "channels"}`);
+    if (axis < 2 && !unchanged(entries[n], axis)) place.noLayer(`it resizes the ${axis === 0 ? "batch" : "channels"}`);
   });
   return Array.from({ length: x.rank - 2 }, (_, a) => (axes.includes(a + 2) ? entries[axes.indexOf(a + 2)] : { of: x, axis: a + 2, times: 1 }));
 };
@@ -102,7 +102,7 @@ const resize: LayerOperator = (place) => {
   }
   const scales = place.call.floats("scales") ?? list(place.operands[old ? 1 : 2]) ?? place.call.refuse("onnx-shape", "neither scales nor sizes are given");
   const space = ofSpace(place, x, scales, (entry) => entry === 1);
-  return upsampled(place, x, space.map((entry) => (typeof entry === "number" ? entry : entry.of === x ? 1 : place.refuse("its factors depend on the extents of another value"))));
+  return upsampled(place, x, space.map((entry) => (typeof entry === "number" ? entry : entry.of === x ? 1 : place.noLayer("its factors depend on the extents of another value"))));
 };
 
 /** Resampling. */
