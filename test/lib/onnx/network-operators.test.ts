@@ -143,6 +143,17 @@ describe("several operators that are one layer", () => {
     expect(refusalOf(() => networkOfOnnx(modelFrom(image, [["Transpose", ["x"], "t", { perm: [0, 2, 3, 1] }], ["MaxPool", ["t"], "y", { kernel_shape: [2, 2] }]], constants))).message).toContain("last axis");
   });
 
+  test("layer norm in single operators, over the last axis as exporters have it", async () => {
+    const constants = { two: number(2), eps: number(1e-5), w: floats([4]), b: floats([4], 2) };
+    const nodes = (axis: number) => [
+      ["Transpose", ["x"], "t", { perm: [0, 2, 3, 1] }], ["ReduceMean", ["t"], "m", { axes: [axis] }], ["Sub", ["t", "m"], "c"], ["Pow", ["c", "two"], "q"], ["ReduceMean", ["q"], "v", { axes: [axis] }],
+      ["Add", ["v", "eps"], "e"], ["Sqrt", ["e"], "r"], ["Div", ["c", "r"], "u"], ["Mul", ["u", "w"], "s"], ["Add", ["s", "b"], "n"], ["Transpose", ["n"], "y", { perm: [0, 3, 1, 2] }],
+    ] as const;
+    expect(await kindsOf(modelFrom(image, nodes(-1), constants), image)).toEqual(["layerNorm"]);
+    // Over the rows it is no layer.
+    expect(refusalOf(() => networkOfOnnx(modelFrom(image, nodes(1), constants))).message).toContain("ReduceMean");
+  });
+
   test("group norm by way of an instance norm of groups", async () => {
     const constants = { groups: ints(0, 2, -1), ones: ndarray(new Float32Array(2).fill(1)), zeros: ndarray(new Float32Array(2)), w: floats([4, 1, 1]), b: floats([4, 1, 1], 2) };
     const model = modelFrom(image, [["Shape", ["x"], "s"], ["Reshape", ["x", "groups"], "g"], ["InstanceNormalization", ["g", "ones", "zeros"], "n", { epsilon: 1e-3 }], ["Reshape", ["n", "s"], "r"], ["Mul", ["r", "w"], "m"], ["Add", ["m", "b"], "y"]], constants);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { acs, conv25d, convert } from "../../../src/lib/converters/index.js";
 import { ndarray, readOnnx, writeOnnx, type NdArray } from "../../../src/lib/formats/index.js";
-import { initialise, parameterCount, resnet, squeezenet11, unet, valueShapes, withOutputs, type Network, type StateDict } from "../../../src/lib/networks/index.js";
+import { convnext, initialise, parameterCount, resnet, squeezenet11, unet, valueShapes, withOutputs, type Network, type StateDict } from "../../../src/lib/networks/index.js";
 import { exportOnnx, networkOfOnnx } from "../../../src/lib/onnx/index.js";
 import { numbers } from "./cases.js";
 import { expectAgreement, opened, runModel, runNetwork } from "./compare.js";
@@ -66,6 +66,15 @@ describe("what exportOnnx writes comes back", () => {
     expect(back.network.name).toBe(net.name);
     expect(Object.keys(back.state).sort()).toEqual(Object.keys(state).sort());
     for (const [key, array] of Object.entries(back.state)) expect(array.data).toEqual(state[key].data);
+    expectAgreement(await runNetwork(back.network, back.state, { x }), await runNetwork(net, state, { x }), 1e-5);
+  }, 120_000);
+
+  test("ConvNeXt: layer norms and GELU from single operators", async () => {
+    const net = convnext({ classes: 4, depths: [1, 1], dims: [8, 16], layerScale: 0.5 });
+    const state = initialise(net, 9);
+    const x = values([1, 3, 16, 24]);
+    const back = networkOfOnnx(exportOnnx(net, state, { x: x.shape }));
+    expect(back.network.nodes.filter(({ layer }) => layer.kind === "layerNorm").length).toBe(net.nodes.filter(({ layer }) => layer.kind === "layerNorm").length);
     expectAgreement(await runNetwork(back.network, back.state, { x }), await runNetwork(net, state, { x }), 1e-5);
   }, 120_000);
 

@@ -1,5 +1,6 @@
 import type { NdArray } from "../../formats/ndarray.js";
 import { gated } from "./activation.js";
+import { composedLayerNorm } from "./composed.js";
 import type { Feature } from "./operand.js";
 import type { LayerOperator, Place } from "./place.js";
 
@@ -21,6 +22,8 @@ const sum = (place: Place, from: readonly Feature[]): Feature => {
 };
 
 const add: LayerOperator = (place) => {
+  const norm = composedLayerNorm(place);
+  if (norm) return norm;
   const constant = split(place);
   if (!constant) return sum(place, [place.either(0), place.either(1)]);
   const { x, array, name } = constant;
