@@ -40,6 +40,11 @@ export interface ImportOptions {
 /** Oldest and newest versions of the standard operators that were checked. */
 const OPSETS = [7, 25] as const;
 
+/** @throws onnx-opset */
+export const checkOpset = ({ opset }: OnnxModel): void => {
+  if (opset < OPSETS[0] || opset > OPSETS[1]) refuse("onnx-opset", `the model is for version ${opset} of the operators; ${OPSETS[0]} to ${OPSETS[1]} are read`, "Convert it with onnx.version_converter.");
+};
+
 /**
  * Makes a program of an ONNX model (opset 7 and later). Arithmetic on shapes is worked out now, so everything that has to be known then
  * (the sizes of a Resize, the shape of a Reshape) may be computed by the graph itself. All nodes are checked here, before anything is compiled.
@@ -48,7 +53,7 @@ const OPSETS = [7, 25] as const;
  */
 export const importOnnx = (model: OnnxModel, { shapes = {}, outputs }: ImportOptions = {}): OnnxProgram => {
   const { graph, opset } = model;
-  if (opset < OPSETS[0] || opset > OPSETS[1]) refuse("onnx-opset", `the model is for version ${opset} of the operators; ${OPSETS[0]} to ${OPSETS[1]} are read`, "Convert it with onnx.version_converter.");
+  checkOpset(model);
   const wanted = outputs ?? graph.outputs.map(({ name }) => name);
   const nodes = needed(graph, wanted);
   const read = new Set(nodes.flatMap((node) => node.inputs).concat(wanted));
@@ -82,7 +87,7 @@ export const importOnnx = (model: OnnxModel, { shapes = {}, outputs }: ImportOpt
 const resultOf = (values: ReadonlyMap<string, Value>, name: string): Value => values.get(name) ?? refuse("onnx-value", `the model has no value ${name}, which is asked for`, "Name outputs of the model, or of its nodes.");
 
 /** The nodes that the wanted values depend on, in the order of the graph. */
-const needed = (graph: OnnxGraph, wanted: readonly string[]): OnnxNode[] => {
+export const needed = (graph: OnnxGraph, wanted: readonly string[]): OnnxNode[] => {
   const live = new Set(wanted);
   const kept: OnnxNode[] = [];
   for (const node of graph.nodes.toReversed()) {

@@ -189,6 +189,14 @@ describe("several operators that are one layer", () => {
     expect(Object.keys(networkOfOnnx(model).state)).toEqual(["k.weight", "k.bias"]);
   });
 
+  test("arrays that do not fit the layer, and versions that are not known, are refused", () => {
+    const conv = (w: NdArray, attributes: Attributes = {}, b = floats([4])): OnnxModel => modelFrom(image, [["Conv", ["x", "w", "b"], "y", attributes]], { w, b });
+    for (const model of [conv(floats([4, 3, 1, 1])), conv(floats([4, 4, 1, 1]), { group: 0 }), conv(floats([4, 4, 1, 1]), {}, floats([3])), conv(floats([4, 4, 1, 1]), {}, floats([1, 4])), modelFrom(image, [["BatchNormalization", ["x", "a", "b", "a", "b"], "y"]], { a: floats([4]), b: floats([5]) })])
+      expect(refusalOf(() => networkOfOnnx(model)).code).toBe("onnx-shape");
+    expect(refusalOf(() => networkOfOnnx({ ...conv(floats([4, 4, 1, 1])), opset: 99 })).code).toBe("onnx-opset");
+    expect(refusalOf(() => networkOfOnnx(conv(floats([4, 4])))).code).toMatch(/^onnx-(attribute|layer)$/);
+  });
+
   test("what the wanted outputs do not need may be anything", () => {
     const model = modelFrom(image, [["Relu", ["x"], "a"], ["LSTM", ["a"], "y"]], {}, ["y", "a"]);
     expect(refusalOf(() => networkOfOnnx(model))).toMatchObject({ code: "onnx-layer", message: expect.stringContaining('LSTM "/block/block.0/y/LSTM"') as string });

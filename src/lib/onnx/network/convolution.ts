@@ -61,6 +61,8 @@ const evened = (weight: NdArray, widths: Widths, dilation: readonly number[]): {
 
 /** A convolution, and the same with a bias where it has none. */
 const withBias = (place: Place, x: Feature, layer: ConvLayer | ConvTransposeLayer, weight: NdArray, bias: NdArray | undefined): Feature => {
+  const { in: into, out, groups } = layer;
+  if (!(groups >= 1) || into % groups !== 0 || out % groups !== 0 || (x.channels ?? into) !== into) place.call.refuse("onnx-shape", `weights of shape [${weight.shape.join(", ")}] in ${groups} groups for ${x.channels ?? "any number of"} channels`);
   const [, weightName, biasName] = place.node.inputs;
   const facts = { rank: x.rank, channels: layer.out };
   if (bias) return place.withParameters({ ...layer, bias: true }, x, { weight, bias }, { weight: weightName, bias: biasName }, facts);

@@ -3,7 +3,7 @@ import { emptyRecord } from "../../formats/ndarray.js";
 import { readOnnx, type OnnxModel, type OnnxNode, type OnnxValue } from "../../formats/onnx.js";
 import { module, network, type Network, type Value as NetworkValue } from "../../networks/graph.js";
 import type { StateDict } from "../../networks/initialise.js";
-import { importOnnx } from "../import.js";
+import { checkOpset, importOnnx, needed } from "../import.js";
 import { Value } from "../value.js";
 import { activations } from "./activation.js";
 import { combine } from "./combine.js";
@@ -46,13 +46,14 @@ const onShapes: ReadonlyMap<string, LayerOperator> = new Map(Object.entries(arit
  * A border that is padded, a bias that is added, and the arithmetic on shapes in front of a Resize become parts of the layers that they belong to;
  * factors and shifts of channels become layers of their own; SiLU, GELU and hard swish are found in their products.
  * @param model the model, or the bytes of its file
- * @throws `onnx-layer` naming the node that no layer does, `onnx-input`, `onnx-value`, `onnx-attribute`, `onnx-shape`, and what reading the bytes throws
+ * @throws `onnx-layer` naming the node that no layer does, `onnx-opset`, `onnx-input`, `onnx-value`, `onnx-attribute`, `onnx-shape`, and what reading the bytes throws
  */
 export const networkOfOnnx = (model: OnnxModel | Uint8Array, { name, shapes = {}, outputs }: NetworkOfOnnxOptions = {}): OnnxNetwork => {
   const read = model instanceof Uint8Array ? readOnnx(model) : model;
   const { graph, opset } = read;
+  checkOpset(read);
   const wanted = outputs ?? graph.outputs.map((value) => value.name);
-  const live = needed(graph.nodes, wanted);
+  const live = needed(graph, wanted);
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   const readers = new Map<string, number>();
   for (const input of [...live.flatMap((node) => node.inputs), ...wanted]) readers.set(input, (readers.get(input) ?? 0) + 1);
@@ -74,17 +75,6 @@ export const networkOfOnnx = (model: OnnxModel | Uint8Array, { name, shapes = {}
     return wanted.map((key) => called(resultOf(operands.get(key), key, producers.get(key))));
   });
   return { network: net, state: weights.stateOf(net) };
-};
-
-/** The nodes that the wanted values depend on, in the order of the graph. */
-const needed = (nodes: readonly OnnxNode[], wanted: readonly string[]): OnnxNode[] => {
-  const live = new Set(wanted);
-  const kept = nodes.toReversed().filter((node) => {
-    if (!node.outputs.some((output) => live.has(output))) return false;
-    node.inputs.forEach((input) => live.add(input));
-    return true;
-  });
-  return kept.reverse();
 };
 
 const inputOf = ({ name, shape }: OnnxValue, value: NetworkValue, shapes: NetworkOfOnnxOptions["shapes"] & object, names: Names): Feature => {

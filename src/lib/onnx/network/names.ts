@@ -2,6 +2,7 @@ import type { OnnxNode } from "../../formats/onnx.js";
 import type { NdArray } from "../../formats/ndarray.js";
 import type { Network } from "../../networks/graph.js";
 import type { StateDict } from "../../networks/initialise.js";
+import { refuse } from "../call.js";
 import { parameters } from "../../networks/parameters.js";
 
 /**
@@ -63,12 +64,13 @@ export class Weights {
     }
   }
 
-  /** The parameters that the network has, in its order. */
+  /** The parameters that the network has, in its order. @throws onnx-shape where the model gives a layer an array of another shape than it needs */
   stateOf(net: Network): StateDict {
-    const names = Object.keys(parameters(net));
-    return Object.fromEntries(names.map((key) => {
+    return Object.fromEntries(Object.entries(parameters(net)).map(([key, { shape }]) => {
       const dot = key.lastIndexOf(".");
-      return [key, this.placed.get(key.slice(0, dot))![key.slice(dot + 1)]];
+      const array = this.placed.get(key.slice(0, dot))![key.slice(dot + 1)];
+      if (array.shape.join() !== shape.join()) refuse("onnx-shape", `${key} has shape [${array.shape.join(", ")}] in the model; its layer needs [${shape.join(", ")}]`, "Check the model with onnx.checker.");
+      return [key, array];
     }));
   }
 }
