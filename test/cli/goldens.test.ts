@@ -4,18 +4,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isGpu, type CaseResult } from "../../src/cli/goldens/run.js";
 import { readSafetensors, writeSafetensors, type Arrays } from "../../src/lib/formats/index.js";
-import { call, describeGoldensOn, folder, withoutNetworks, type Report } from "./goldens-on.js";
+import { small } from "../support/kinds.js";
+import { call, describeGoldensOn, folder, type Report } from "./goldens-on.js";
 
 for (const device of ["reference", "gpujs:cpu", "gpujs:webasm"]) describeGoldensOn(device);
 describeGoldensOn("wasm", { networks: true });
 
 describe("the cases of the repository on wasm, networks apart", () => {
-  const cases = withoutNetworks();
-  afterAll(() => rm(cases, { recursive: true }));
-
   it("pass in one, two and four threads, with the same errors to the last bit", async () => {
     const reports = [];
-    for (const threads of [1, 2, 4]) reports.push(JSON.parse((await call(cases, "--device", "wasm", "--threads", String(threads), "--json")).out.join("\n")) as Report);
+    for (const threads of [1, 2, 4]) reports.push(JSON.parse((await call(folder, "--device", "wasm", "--kinds", small.join(), "--threads", String(threads), "--json")).out.join("\n")) as Report);
     const how = (report: Report): ReadonlySet<string> => new Set(report.cases.filter((c) => c.devices.length > 0).flatMap((c) => c.why));
     expect(reports.map((r) => r.failed)).toEqual([0, 0, 0]);
     expect(reports.map((r) => [...how(r)])).toEqual([["as asked; one thread, as asked"], ["as asked; 2 threads"], ["as asked; 4 threads"]]);
@@ -23,6 +21,10 @@ describe("the cases of the repository on wasm, networks apart", () => {
     expect(errors[1]).toEqual(errors[0]);
     expect(errors[2]).toEqual(errors[0]);
   }, 240_000);
+
+  it("of no kind are not run", async () => {
+    expect(await call(folder, "--kinds", "nothing")).toMatchObject({ code: 2, err: [`the folder ${folder} holds no cases of kind nothing`] });
+  });
 
   it("are not run in no threads", async () => {
     for (const wrong of ["0", "1.5", "some"]) expect(await call(folder, "--threads", wrong)).toMatchObject({ code: 2, err: [`--threads ${wrong} is no number of threads`] });

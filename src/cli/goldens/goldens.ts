@@ -11,7 +11,7 @@ export interface Output {
   err(line: string): void;
 }
 
-/** The command `goldens DIR [--device D] [--threads N] [--json]`. Gives its exit code: 0 when nothing failed, 1 when a case failed, 2 when it was called wrongly. */
+/** The command `goldens DIR [--device D] [--threads N] [--kinds K,K] [--json]`. Gives its exit code: 0 when nothing failed, 1 when a case failed, 2 when it was called wrongly. */
 export const goldens = async (args: readonly string[], { out, err }: Output): Promise<number> => {
   const command = commandFor({ out, err });
   try {
@@ -24,15 +24,17 @@ export const goldens = async (args: readonly string[], { out, err }: Output): Pr
     err(message);
     return 2;
   };
-  const { device, threads: given, json = false } = command.opts<{ device: string; threads?: string; json?: boolean }>();
+  const { device, threads: given, kinds, json = false } = command.opts<{ device: string; threads?: string; kinds?: string; json?: boolean }>();
   const [target] = command.args;
   // npm runs scripts in the root of the package, whatever folder it was called in.
   const folder = [resolve(target), resolve(process.env["INIT_CWD"] ?? ".", target)].find((path) => existsSync(path) && statSync(path).isDirectory());
   if (folder === undefined) return wrong(`there is no folder ${target}`);
   const threads = given === undefined ? undefined : Number(given);
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) return wrong(`--threads ${given} is no number of threads`);
-  const ids = await caseIds(folder);
-  if (ids.length === 0) return wrong(`the folder ${target} holds no cases: nothing in it ends in .json or .safetensors`);
+  const all = await caseIds(folder);
+  if (all.length === 0) return wrong(`the folder ${target} holds no cases: nothing in it ends in .json or .safetensors`);
+  const ids = kinds === undefined ? all : await ofKinds(folder, all, new Set(kinds.split(",")));
+  if (ids.length === 0) return wrong(`the folder ${target} holds no cases of kind ${kinds}`);
   let ran: string;
   try {
     ran = await deviceThatRuns(device);
@@ -53,12 +55,25 @@ export const goldens = async (args: readonly string[], { out, err }: Output): Pr
   return failed > 0 ? 1 : 0;
 };
 
+/** The cases whose description says that they are of one of these kinds; one that can't be read stays, to fail. */
+const ofKinds = async (folder: string, ids: readonly string[], kinds: ReadonlySet<string>): Promise<readonly string[]> => {
+  const kept = await Promise.all(ids.map(async (id) => {
+    try {
+      return kinds.has((await readCase(folder, id)).kind);
+    } catch {
+      return true;
+    }
+  }));
+  return ids.filter((_, n) => kept[n]);
+};
+
 const commandFor = ({ out, err }: Output): Command =>
   new Command("goldens")
     .description("Runs every golden case of a folder. A case that nothing here can compute is skipped with the reason, and never counts as passed.")
     .argument("<folder>", "cases: <id>.json with <id>.safetensors")
     .option("--device <device>", "where programs run", "auto")
     .option("--threads <number>", "threads of the device wasm; as many as there are cores by default")
+    .option("--kinds <kinds>", "only cases of these kinds, for example op,loss: whole networks take minutes on devices that are made for small programs")
     .option("--json", "print { cases, passed, failed, skipped } instead of lines")
     .addHelpText("after", "\nExamples:\n  npm run goldens -- test/goldens\n  npm run goldens -- test/goldens --device reference --json")
     .exitOverride()

@@ -1,6 +1,7 @@
 import { parseCase } from "../../../src/cli/goldens/case.js";
 import { runCase, type CaseResult } from "../../../src/cli/goldens/run.js";
 import { compile, IndexicalError, sum, tensor, type Compiled, type CompileOptions, type Volume } from "../../../src/index.js";
+import { ofNetworks } from "../../support/kinds.js";
 import { living } from "./living.js";
 import { untransformed } from "./untransformed.js";
 
@@ -33,11 +34,16 @@ export const fetchGoldens = async (): Promise<Files> => {
   );
 };
 
-const goldens = async (options: Options, files: () => Promise<Files>): Promise<readonly CaseResult[]> => {
+const runGoldens = async (options: Options, files: () => Promise<Files>, networks: boolean): Promise<readonly CaseResult[]> => {
   const results: CaseResult[] = [];
-  for (const [id, [json, tensors]] of await files()) results.push(await runCase(id, async () => parseCase(id, json, tensors), options));
+  for (const [id, [json, tensors]] of await files()) {
+    const golden = parseCase(id, json, tensors);
+    if (networks || !ofNetworks.has(golden.kind)) results.push(await runCase(id, () => Promise.resolve(golden), options));
+  }
   return results;
 };
+const goldens = (options: Options, files: () => Promise<Files>): Promise<readonly CaseResult[]> => runGoldens(options, files, true);
+const smallGoldens = (options: Options, files: () => Promise<Files>): Promise<readonly CaseResult[]> => runGoldens(options, files, false);
 
 const smooth = (x: Volume): Volume => tensor((n, c, d, h, w) => sum([3, 3, 3], (i, j, k) => x(n, c, d + i, h + j, w + k) / 27));
 
@@ -167,6 +173,7 @@ const tunes = async (options: Options): Promise<{ readonly why: string; readonly
 
 export const jobs = {
   goldens,
+  smallGoldens,
   aborts,
   disposal,
   together,
