@@ -5,7 +5,8 @@ import { reads, reduces } from "./values.js";
 
 /**
  * Reductions that run in one loop nest: over the same loops under the same guard, none inside another, and reading
- * something in common with the first of them. Others gain nothing from it, and would need registers.
+ * nothing that the first of them does not read. Others gain little from it (one operand of each product), and would need registers:
+ * three convolutions by the same weights are each as fast as one, but together they leave no room for a tile.
  */
 export const nests = (all: readonly Reduce[]): readonly (readonly Reduce[])[] => {
   const rest = new Set(all);
@@ -13,7 +14,7 @@ export const nests = (all: readonly Reduce[]): readonly (readonly Reduce[])[] =>
   for (const first of all) {
     if (!rest.has(first)) continue;
     const keys = new Set(reads(first.body).map(valueKey));
-    const together = all.filter((r) => r === first || (rest.has(r) && sameLoops(r, first) && apart(r, first) && reads(r.body).some((v) => keys.has(valueKey(v)))));
+    const together = all.filter((r) => r === first || (rest.has(r) && sameLoops(r, first) && apart(r, first) && reads(r.body).every((v) => keys.has(valueKey(v)))));
     for (const r of together) rest.delete(r);
     found.push(together);
   }

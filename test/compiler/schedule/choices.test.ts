@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { acsConv3d, conv3d, maxPool } from "indexical/lib";
+import { acsConv3d, conv3d, maxPool, softAcsConv3d } from "indexical/lib";
 import type { Kernel, Schedule } from "../../../src/compiler/schedule/kernel.js";
 import { runPasses } from "../../../src/compiler/passes.js";
 import { schedule } from "../../../src/compiler/schedule/schedule.js";
 import { trace, type ProgramFunction, type Shapes } from "../../../src/compiler/trace.js";
-import { tensor, type Kernel2d, type Kernel3d, type Vector, type Volume } from "../../../src/dsl/index.js";
+import { tensor, type Kernel2d, type Kernel3d, type Matrix, type Vector, type Volume } from "../../../src/dsl/index.js";
 
 const plan = (f: unknown, shapes: Shapes): Schedule => schedule(runPasses(trace(f as ProgramFunction, shapes)));
 
@@ -36,6 +36,12 @@ describe("what is chosen", () => {
     const s = plan(({ x, w }: { x: Volume; w: Kernel2d }) => acsConv3d(x, w, { padding: 1 }), { x: [1, 16, 48, 48, 48], w: [32, 16, 3, 3] });
     expect(steps(s)).toEqual(["x.packed", "w.packed", "output"]);
     expect(kernels(s).filter((k) => k.kind === "contract")).toHaveLength(3);
+  });
+
+  test("sums that share their weights, and no more, have tiles as one has", () => {
+    const s = plan(({ x, w, alpha }: { x: Volume; w: Kernel2d; alpha: Matrix }) => softAcsConv3d(x, w, alpha, { padding: 1 }), { x: [1, 16, 48, 48, 48], w: [32, 16, 3, 3], alpha: [32, 3] });
+    const [output] = kernels(s).filter((k) => k.name === "output");
+    expect(output!.tile!.vectors * output!.tile!.rows).toBe(8);
   });
 
   test("a chain of elementwise operations is one loop over all elements, on the input as it came", () => {
