@@ -134,6 +134,7 @@ const steps = [
   { name: "publint", run: async () => one(await node([bin("publint", "src/cli.js"), "--strict"])) },
   { name: "types of the package", run: async () => one(await node([bin("@arethetypeswrong/cli", "dist/index.js"), "--pack", ".", "--profile", "esm-only"])) },
   { name: "size", run: size },
+  { name: "GPU bundle", run: async () => one(await node(["bench/gpu/build.mjs", "--smoke"], { env: softwareGpu(), limit: minutes(4) })) },
   ...examples
     .filter((name) => name !== "brain-mri")
     .map((name) => ({ name: `example ${name}`, run: async () => one(await node(["scripts/run.mjs", `examples/${name}/main.ts`], { limit: minutes(2) })) })),
