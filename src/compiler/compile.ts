@@ -6,9 +6,10 @@ import { createOn, findDevice, type DeviceOptions } from "./devices.js";
 import type { Tuned, TuneOptions, Tuning } from "./tune/index.js";
 import { Explanation, type ExplainOptions } from "./explain.js";
 import { runPasses } from "./passes.js";
+import type { PlanOptions } from "./planned.js";
 import { trace, type ProgramOutput, type Shapes, type Traced } from "./trace.js";
 
-export interface CompileOptions extends DeviceOptions, TuneOptions {
+export interface CompileOptions extends DeviceOptions, TuneOptions, PlanOptions {
   /** `wasm`, `gpujs`, `gpujs:webasm`, `reference` and so on; `auto`, the default, picks the best that works. */
   readonly device?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -65,7 +66,7 @@ export const compile = async <I extends { readonly [K in keyof I]: AnyTensor }, 
   options: CompileOptions = {},
 ): Promise<Compiled<I, O>> => {
   options.signal?.throwIfAborted();
-  const traced = trace(f as (inputs: never) => ProgramOutput, shapes as Shapes);
+  const traced: Traced = { ...trace(f as (inputs: never) => ProgramOutput, shapes as Shapes), memoryBytes: options.memoryBytes };
   const { device, why } = await findDevice(options.device ?? "auto");
   options.signal?.throwIfAborted();
   // Loaded when it is asked for: most programs are not tuned.

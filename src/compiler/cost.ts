@@ -5,6 +5,7 @@ import { footprint } from "./footprint.js";
 import type { Condition, Piece, Program, Source, Stage, Value } from "./ir.js";
 import { lower } from "./lower.js";
 import { runPasses } from "./passes.js";
+import type { PlanOptions } from "./planned.js";
 import { points, withoutTests } from "./points.js";
 import { isProduct } from "./structure.js";
 import { trace, type ProgramOutput, type Shapes, type Traced } from "./trace.js";
@@ -46,7 +47,7 @@ export interface Cost extends ProgramCost {
   readonly definition: ProgramCost;
 }
 
-export interface CostOptions {
+export interface CostOptions extends PlanOptions {
   /** Inputs that are data; the others are parameters. Those called x by default, or else the first input. */
   readonly data?: readonly string[] | undefined;
 }
@@ -60,7 +61,7 @@ export const cost = <I extends { readonly [K in keyof I]: AnyTensor }>(
   shapes: { readonly [K in keyof I]: readonly number[] },
   options: CostOptions = {},
 ): Cost => {
-  const traced = trace(f as (inputs: never) => ProgramOutput, shapes as Shapes);
+  const traced: Traced = { ...trace(f as (inputs: never) => ProgramOutput, shapes as Shapes), memoryBytes: options.memoryBytes };
   return costOf(traced, runPasses(traced), options);
 };
 

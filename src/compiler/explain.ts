@@ -6,12 +6,13 @@ import type { Program } from "./ir.js";
 import { lower, readsOf } from "./lower.js";
 import { lowerings } from "./lowerings.js";
 import { passes, runPasses } from "./passes.js";
+import type { PlanOptions } from "./planned.js";
 import { printProgram } from "./print.js";
 import { pieceStructure, type PieceStructure } from "./structure.js";
 import type { Schedules } from "./tune/index.js";
 import { reachable, trace, type ProgramOutput, type Shapes, type Traced } from "./trace.js";
 
-export interface ExplainOptions {
+export interface ExplainOptions extends PlanOptions {
   /** Whose kernels to show: a device, or a back end such as `gpujs`. All back ends when left out, or `auto`. */
   readonly device?: string | undefined;
   /** `trace`, or the name of a pass after which the program is to be shown as well. */
@@ -114,7 +115,7 @@ export const explain = <I extends { readonly [K in keyof I]: AnyTensor }>(
   f: (inputs: I) => ProgramOutput,
   shapes: { readonly [K in keyof I]: readonly number[] },
   options: ExplainOptions = {},
-): Explanation => new Explanation(trace(f as (inputs: never) => ProgramOutput, shapes as Shapes), options);
+): Explanation => new Explanation({ ...trace(f as (inputs: never) => ProgramOutput, shapes as Shapes), memoryBytes: options.memoryBytes }, options);
 
 interface BackEnd {
   readonly name: string;

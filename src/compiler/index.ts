@@ -1,3 +1,4 @@
+export { plannedBytes, type PlanOptions } from "./planned.js";
 export { compile, type Compiled, type CompileOptions, type InputValue, type OnDevice, type ResidentResults, type Results } from "./compile.js";
 export type { ProgramFunction, ProgramOutput, Shapes } from "./trace.js";
 export { cost, type Arithmetic, type Cost, type CostOptions, type ProgramCost, type StageCost } from "./cost.js";

@@ -4,6 +4,7 @@ import { proveReads } from "./infer.js";
 import { inline } from "./inline.js";
 import type { Program } from "./ir.js";
 import { lower } from "./lower.js";
+import { recompute } from "./recompute.js";
 import { mapStages } from "./rewrite.js";
 import { simplify } from "./simplify.js";
 import { split } from "./split.js";
@@ -54,5 +55,5 @@ export const runPasses = (traced: Traced, options: PassOptions = {}): Program =>
     program = pass.run(program);
     after(pass.name);
   }
-  return program;
+  return traced.memoryBytes === undefined ? program : recompute(program, traced.memoryBytes);
 };

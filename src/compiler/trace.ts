@@ -15,6 +15,8 @@ export interface Traced {
   readonly outputs: readonly { readonly name: string; readonly node: TensorNode }[];
   /** True when the function returned one tensor, which is then called `output`. */
   readonly single: boolean;
+  /** The most that its plan may hold; no bound when left out. */
+  readonly memoryBytes?: number | undefined;
 }
 
 /** Runs a program's function on symbolic inputs of the given shapes. @throws program-input, program-output, and all that definitions throw. */
