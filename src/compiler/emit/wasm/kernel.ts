@@ -219,7 +219,7 @@ class Writer {
     const { routine, kernel } = this;
     for (const v of laneVariables) routine.declare(v);
     const at = places.map((p) => substitution(p.images));
-    const reductions = new Reductions(routine, this.originals, at);
+    const reductions = new Reductions(routine, this.originals, at, kernel.tile !== undefined);
     const values: Values = new Values(
       routine,
       { buffers: this.schedule.buffers, imported: this.imported, reduced: (v, wide): number => reductions.local(values, v, wide), total: (v) => reductions.total(values, v) },
@@ -242,7 +242,7 @@ class Writer {
   private besideInMemory(values: Values, first: Substitution, others: ReadonlySet<Substitution>): readonly Substitution[] {
     if (!this.kernel.tile) return [first];
     const element = first.affine(this.kernel.store);
-    if (values.laneStep(element) === 1) return [first];
+    if (values.lanes.step(element) === 1) return [first];
     const at = (n: number): Substitution | undefined =>
       [...others].find((s) => {
         const d = subtract(s.affine(this.kernel.store), element);
@@ -268,9 +268,9 @@ class Writer {
     const pairs = (x: number, y: number, lanesOf: readonly number[]): number => kept(() => void code.get(x).get(y).shuffle(lanesOf));
     const [ab, AB, cd, CD] = [pairs(a, b, [0, 4, 1, 5]), pairs(a, b, [2, 6, 3, 7]), pairs(c, d, [0, 4, 1, 5]), pairs(c, d, [2, 6, 3, 7])];
     const columns = [[ab, cd, [0, 1, 4, 5]], [ab, cd, [2, 3, 6, 7]], [AB, CD, [0, 1, 4, 5]], [AB, CD, [2, 3, 6, 7]]] as const;
-    for (let l = 0; l < values.filledLanes(element); l++) {
+    for (let l = 0; l < values.lanes.filled(element); l++) {
       const [x, y, lanesOf] = columns[l]!;
-      const address = (): number => values.indices.address(add(scale(values.lanes[l]!.affine(element), 4), integer(target.offset)));
+      const address = (): number => values.indices.address(add(scale(values.lanes.at[l]!.affine(element), 4), integer(target.offset)));
       const offset = address();
       code.get(x).get(y).shuffle(lanesOf);
       this.addStored(address);
@@ -290,14 +290,14 @@ class Writer {
       code.op("f32.demote_f64").access("f32.store", offset);
       return;
     }
-    const filled = values.filledLanes(element);
-    if (values.laneStep(element) === 1 && (filled === lanes || this.keep === undefined)) {
-      const address = (): number => values.indices.address(bytes(values.lanes[0]!.affine(element)));
+    const filled = values.lanes.filled(element);
+    if (values.lanes.step(element) === 1 && (filled === lanes || this.keep === undefined)) {
+      const address = (): number => values.indices.address(bytes(values.lanes.at[0]!.affine(element)));
       const offset = address();
       values.vector(body);
       this.addStored(address);
       if (filled === lanes) code.access("v128.store", offset);
-      else values.storeSome(filled, offset);
+      else values.lanes.storeSome(filled, offset);
       return;
     }
     const result = routine.local(v128);
@@ -305,14 +305,14 @@ class Writer {
     if (this.keep !== undefined) {
       code.f32x4Const(0, 0, 0, 0).set(result);
       for (let l = 0; l < filled; l++) {
-        const offset = values.indices.address(bytes(values.lanes[l]!.affine(element)));
+        const offset = values.indices.address(bytes(values.lanes.at[l]!.affine(element)));
         code.get(result).loadLane(l, offset).set(result);
       }
       code.get(result).get(this.keep).simd("v128.and").simd("f32x4.add");
     }
     code.set(result);
     for (let l = 0; l < filled; l++) {
-      const offset = values.indices.address(bytes(values.lanes[l]!.affine(element)));
+      const offset = values.indices.address(bytes(values.lanes.at[l]!.affine(element)));
       code.get(result).storeLane(l, offset);
     }
   }

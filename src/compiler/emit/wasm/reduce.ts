@@ -24,6 +24,8 @@ export class Reductions {
     private readonly routine: Routine,
     originals: readonly Reduce[],
     places: readonly Substitution[],
+    /** Whether the kernel computes vectors; what it computes in float64 nevertheless is for single lanes. */
+    private readonly tiled: boolean,
   ) {
     for (const together of nests(originals)) {
       const images = new Set<Reduce>();
@@ -44,12 +46,13 @@ export class Reductions {
     const visit = (v: Value): void => {
       if (seen.has(v) || v.kind === "reduce") return;
       seen.add(v);
-      const groups = new Map<Scope, Reduce[]>();
+      // By the indices that they depend on, which no choice of a tile changes.
+      const groups = new Map<string, Reduce[]>();
       const addends = values.addends(v);
       for (const s of addends) {
-        if (s.kind !== "reduce" || s.op !== "sum" || this.heads.has(s) || values.isShared(s) || !values.varies(freeVariables(s))) continue;
-        const home = this.routine.home(freeVariables(s));
-        groups.set(home, [...(groups.get(home) ?? []), s]);
+        if (s.kind !== "reduce" || s.op !== "sum" || this.heads.has(s) || values.isRepeated(s)) continue;
+        const about = [...freeVariables(s)].map((x) => x.id).sort((a, b) => a - b).join();
+        groups.set(about, [...(groups.get(about) ?? []), s]);
       }
       for (const all of groups.values()) if (all.length > 1) for (const s of all) this.heads.set(s, all[0]!);
       if (addends.length > 1) addends.forEach(visit);
@@ -75,7 +78,7 @@ export class Reductions {
     const known = home.memo.get(key);
     if (known !== undefined) return known;
     const family = (this.families.get(r) ?? [r]).filter(
-      (s) => s === r || (values.varies(freeVariables(s)) === wide && this.routine.home(freeVariables(s)) === home && !home.memo.has(keyOf(s, wide))),
+      (s) => s === r || (wide === this.tiled && this.routine.home(freeVariables(s)) === home && !home.memo.has(keyOf(s, wide))),
     );
     this.routine.within(home, () => {
       const nest = new Nest(this.routine, values, wide);
@@ -108,7 +111,7 @@ class Nest {
     const [{ loops }] = family as [Reduce];
     // A guard that all share and that doesn't vary along the lanes leaves the iteration, as far out as it can.
     const shared = conjuncts(family[0]!.where).filter(
-      (c) => loops.length > 0 && !this.values.varies(variablesOfCondition(c)) && family.every((r) => conjuncts(r.where).some((d) => conditionKey(d) === conditionKey(c))),
+      (c) => loops.length > 0 && !this.values.guards.varies(c) && family.every((r) => conjuncts(r.where).some((d) => conditionKey(d) === conditionKey(c))),
     );
     const own = family.map((r) => and(...conjuncts(r.where).filter((c) => !shared.some((d) => conditionKey(d) === conditionKey(c)))));
     const pending = new Set(shared);
@@ -123,7 +126,7 @@ class Nest {
       for (const c of pending) {
         if ([...variablesOfCondition(c)].some((x) => closed.has(x))) continue;
         pending.delete(c);
-        this.values.condition(c);
+        this.values.guards.condition(c);
         routine.skipUnless();
         routine.scope.facts.add(conditionKey(c));
       }
@@ -159,7 +162,7 @@ class Nest {
         values.vector(r.body);
         code.tee(x).get(value).simd("f32x4.gt");
         if (where.kind !== "true") {
-          values.mask(where);
+          values.guards.mask(where);
           code.simd("v128.and");
         }
         code.set(take).get(x).get(value).get(take).simd("v128.bitselect").set(value);
@@ -170,7 +173,7 @@ class Nest {
         values.scalar(r.body);
         code.tee(x).get(value).op("f64.gt");
         if (where.kind !== "true") {
-          values.condition(where);
+          values.guards.condition(where);
           code.op("i32.and");
         }
         code.set(take).get(x).get(value).get(take).op("select").set(value);
@@ -187,10 +190,10 @@ class Nest {
     if (where.kind !== "true") {
       this.push(identityOf(r.op));
       if (wide) {
-        values.mask(where);
+        values.guards.mask(where);
         code.simd("v128.bitselect");
       } else {
-        values.condition(where);
+        values.guards.condition(where);
         code.op("select");
       }
     }
