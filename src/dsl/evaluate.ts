@@ -1,18 +1,19 @@
 import { farthest, type Affine, type Atom } from "./affine.js";
 import { comparisons, float64, floatFunction, type Arithmetic } from "./arithmetic.js";
 import { IndexicalError } from "./errors.js";
-import { treeSize, visitExpr, type Expr, type TensorNode } from "./expr.js";
+import { treeSize, type Expr, type TensorNode } from "./expr.js";
 import { asIndex, toRational } from "./integer.js";
 import { printExpr } from "./print.js";
 import { wrongRank } from "./quote.js";
+import { reduction } from "./reduction.js";
+import { freeSlots, keepLast, power, slotOf, type Env, type Run, type Test } from "./slots.js";
 import { uniformOf } from "./special.js";
 import { nodeOf, setEvaluator, sizeOf, type AnyTensor } from "./tensor.js";
 import { closed, onlyIndices, plainIndex } from "./traits.js";
-import { extentOf, type Variable } from "./variable.js";
+import type { Variable } from "./variable.js";
 
-type Env = number[];
-type Run = (env: Env) => number;
-type Test = (env: Env) => boolean;
+/** Nodes from which on a value is kept, when it is used again. */
+const worthKeeping = 32;
 
 /**
  * The meaning of a program: each definition evaluated as it was written, element by element, before any pass.
@@ -335,115 +336,9 @@ export class Evaluation {
       if (!slots.has(v)) slots.set(v, slots.size);
       return slots.get(v)!;
     });
-    const extents = e.variables.map(extentOf);
-    const count = sizeOf(extents);
-    const body = this.compile(e.body, slots, lazy);
-    const ar = this.arithmetic;
-    const last = own.length - 1;
-    const each = (env: Env, visit: (v: number, flat: number) => void): void => {
-      if (count === 0) return;
-      for (const s of own) env[s] = 0;
-      for (let flat = 0; ; ) {
-        visit(body(env), flat);
-        if (++flat === count) return;
-        for (let axis = last; axis >= 0; axis--) {
-          if (++env[own[axis]!]! < extents[axis]!) break;
-          env[own[axis]!] = 0;
-        }
-      }
-    };
-    switch (e.op) {
-      case "sum":
-      case "mean":
-        return (env) => {
-          let total = 0;
-          if (ar === float64) each(env, (v) => void (total += v));
-          else each(env, (v) => void (total = ar.add(total, v)));
-          return e.op === "mean" ? ar.div(total, ar.of(count)) : total;
-        };
-      case "prod":
-        return (env) => {
-          let total = 1;
-          each(env, (v) => void (total = ar.mul(total, v)));
-          return total;
-        };
-      case "max":
-      case "min":
-        return (env) => {
-          if (ar !== float64) {
-            const all: number[] = [];
-            each(env, (v) => void all.push(v));
-            return ar.apply(e.op, all);
-          }
-          let best = e.op === "max" ? -Infinity : Infinity;
-          each(env, (v) => void (best = e.op === "max" ? Math.max(best, v) : Math.min(best, v)));
-          return best;
-        };
-      case "argmax":
-        return (env) => {
-          if (ar !== float64) {
-            const all: number[] = [];
-            each(env, (v) => void all.push(v));
-            return ar.apply("argmax", all);
-          }
-          let best = -Infinity;
-          let at = 0;
-          each(env, (v, flat) => {
-            if (v > best) [best, at] = [v, flat];
-          });
-          return at;
-        };
-    }
+    return reduction(e, own, this.compile(e.body, slots, lazy), this.arithmetic);
   }
 }
-
-const power = (ar: Arithmetic, a: Run, n: number): Run => {
-  return (env) => {
-    const base = a(env);
-    let result = ar.of(1);
-    for (let k = 0; k < Math.abs(n); k++) result = ar.mul(result, base);
-    return n < 0 ? ar.div(ar.of(1), result) : result;
-  };
-};
-
-const slotOf = (slots: Map<Variable, number>, v: Variable): number => {
-  let s = slots.get(v);
-  if (s === undefined) {
-    s = slots.size;
-    slots.set(v, s);
-  }
-  return s;
-};
-
-/** Nodes from which on a value is kept, when it is used again. */
-const worthKeeping = 32;
-
-/** The slots of the indices that `e` depends on and does not bind itself. */
-const freeSlots = (e: Expr, slots: Map<Variable, number>): readonly number[] => {
-  const [used, bound] = [new Set<Variable>(), new Set<Variable>()];
-  visitExpr(e, (x) => {
-    if (x.kind === "index") used.add(x.variable);
-    if (x.kind === "reduce") for (const v of x.variables) bound.add(v);
-  });
-  return [...used].filter((v) => !bound.has(v)).map((v) => slotOf(slots, v));
-};
-
-/** `run`, which is not run again while the slots hold what they held. */
-const keepLast = (run: Run, slots: readonly number[]): Run => {
-  const held = new Array<number>(slots.length).fill(NaN);
-  let value: number | undefined;
-  return (env) => {
-    let same = value !== undefined;
-    for (let k = 0; k < slots.length; k++) {
-      const now = env[slots[k]!]!;
-      if (held[k] !== now) same = false;
-      held[k] = now;
-    }
-    if (same) return value!;
-    value = undefined;
-    return (value = run(env));
-  };
-};
 
 const flatIndex = (shape: readonly number[], indices: readonly number[]): number => indices.reduce((flat, i, axis) => flat * shape[axis]! + i, 0);
 
