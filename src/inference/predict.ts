@@ -29,6 +29,8 @@ export interface PredictOptions {
   readonly sigma?: number | undefined;
   /** Windows a run. 1 by default. */
   readonly batch?: number | undefined;
+  /** The only part of the volume that gets scores, for example the box around a mask; the rest is labelled 0. All of it by default. */
+  readonly region?: { readonly start: Triple; readonly size: Triple } | undefined;
   /** What the model sees outside the volume. 0 by default. */
   readonly paddingValue?: number | undefined;
   /** Extents of a window chosen by memory are multiples of this. 1 by default; a U-Net with three poolings needs 8. */
@@ -64,10 +66,12 @@ export interface Prediction<V> {
  * @throws predict-option, predict-model, predict-memory, and what compiling and running throw; AbortError by the signal
  */
 export const predict = async <V extends Grid>(model: Model, volume: V, options: PredictOptions = {}): Promise<Prediction<V>> => {
-  const { channels, extents } = gridOf(volume);
+  const { channels, extents: all } = gridOf(volume);
+  const region = regionOf(all, options.region);
+  const extents = region.size;
   const batch = whole("batch", options.batch ?? 1, 1);
   const sigma = positive("sigma", options.sigma ?? 1 / 8);
-  const window = windowOf(model, channels, extents, options);
+  const window = options.window === "whole" ? wholeOf(model, channels, all, extents) : windowOf(model, channels, extents, options);
   const { classes, size } = scoresOf(model, channels, window);
   const margin = window.map((n, a) => Math.floor((n - size[a]!) / 2)) as unknown as Triple;
   const strides = strideOf(size, options);
@@ -86,14 +90,15 @@ export const predict = async <V extends Grid>(model: Model, volume: V, options: 
     for (let first = 0; first < starts.length; first += batch) {
       options.onProgress?.(first, starts.length);
       const some = starts.slice(first, first + batch);
-      some.forEach((start, k) => cut(volume, channels, extents, start.map((s, a) => s - margin[a]!) as unknown as Triple, window, options.paddingValue ?? 0, x, k * channels * sizeOf(window)));
+      some.forEach((start, k) => cut(volume, channels, all, start.map((s, a) => region.start[a]! + s - margin[a]!) as unknown as Triple, window, options.paddingValue ?? 0, x, k * channels * sizeOf(window)));
       const { data } = await compiled.run({ x }, { signal: options.signal });
       if (accumulator) some.forEach((start, k) => accumulator.add(data, k * classes * sizeOf(size), start));
       else sink.whole(data, size);
     }
     accumulator?.end();
     options.onProgress?.(starts.length, starts.length);
-    return { volume: { ...volume, data: sink.data, shape: shapeLike(volume, wanted === "labels" ? [] : [classes], extents) }, classes, window, windows: starts.length, device: compiled.device };
+    const data = embed(sink.data, wanted === "labels" ? 1 : classes, region, all);
+    return { volume: { ...volume, data, shape: shapeLike(volume, wanted === "labels" ? [] : [classes], all) }, classes, window, windows: starts.length, device: compiled.device };
   } finally {
     compiled.dispose();
   }
@@ -110,6 +115,31 @@ const gridOf = (volume: Grid): { channels: number; extents: Triple } => {
   if ((shape.length !== 3 && shape.length !== 4) || volume.data.length !== sizeOf(shape))
     throw new IndexicalError("predict-option", `a volume of shape [${volume.shape.join(", ")}] with ${volume.data.length} numbers`, { remedy: "Give three axes, or four with the channels first: { data, shape: [channels, d, h, w] }." });
   return { channels: shape.length === 4 ? shape[0]! : 1, extents: shape.slice(-3) as unknown as Triple };
+};
+
+interface Region {
+  readonly start: Triple;
+  readonly size: Triple;
+}
+
+const regionOf = (extents: Triple, region: Region = { start: [0, 0, 0], size: extents }): Region => {
+  const [start, size] = [region.start, triple("region.size", region.size)];
+  if (start.length !== 3 || start.some((s, a) => whole("region.start", s, 0) + size[a]! > extents[a]!))
+    throw new IndexicalError("predict-option", `region starts at [${start.join(", ")}] with size [${size.join(", ")}], in a volume of [${extents.join(", ")}]`, { remedy: "It must lie in the volume." });
+  return { start, size };
+};
+
+/** Numbers of a region, in a volume that is 0 elsewhere. */
+const embed = <T extends Uint8Array | Uint16Array | Float32Array>(part: T, channels: number, { start, size }: Region, extents: Triple): T => {
+  if (size.every((n, a) => n === extents[a])) return part;
+  const data = new (part.constructor as new (length: number) => T)(channels * sizeOf(extents));
+  for (let c = 0; c < channels; c++)
+    for (let z = 0; z < size[0]; z++)
+      for (let y = 0; y < size[1]; y++) {
+        const from = ((c * size[0] + z) * size[1] + y) * size[2];
+        data.set(part.subarray(from, from + size[2]), ((c * extents[0] + start[0] + z) * extents[1] + start[1] + y) * extents[2] + start[2]);
+      }
+  return data;
 };
 
 const shapeLike = (volume: Grid, leading: readonly number[], extents: Triple): readonly number[] => (isLocated(volume) ? [...leading, ...extents].toReversed() : [...leading, ...extents]);
@@ -130,9 +160,11 @@ const triple = (name: string, value: Triple | number): Triple => {
   return all.map((n) => whole(name, n, 1)) as unknown as Triple;
 };
 
+/** All of the volume for a model that gives less than it reads, else the region. */
+const wholeOf = (model: Model, channels: number, all: Triple, region: Triple): Triple => (scoresOf(model, channels, all).size.some((n, a) => n < all[a]!) ? all : region);
+
 const windowOf = (model: Model, channels: number, extents: Triple, { window, divisor, memoryBytes }: PredictOptions): Triple =>
-  window === "whole" ? extents
-  : window === undefined ? largestWindow(model, channels, extents, whole("divisor", divisor ?? 1, 1), positive("memoryBytes", memoryBytes ?? 2 ** 30))
+  window === undefined || window === "whole" ? largestWindow(model, channels, extents, whole("divisor", divisor ?? 1, 1), positive("memoryBytes", memoryBytes ?? 2 ** 30))
   : triple("window", window);
 
 const strideOf = (size: Triple, { stride, overlap = 0.25 }: PredictOptions): Triple => {

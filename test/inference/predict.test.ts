@@ -87,6 +87,27 @@ test("convolutions without padding tile the volume: windows give what the whole 
   );
 }, 60_000);
 
+test("of a region alone: what the whole volume gives there, and 0 elsewhere", async () => {
+  const extents: Triple = [9, 8, 7];
+  const data = integers(size(extents), 3);
+  const region = { start: [2, 1, 3], size: [5, 6, 4] } as const;
+  const options = { window: 5, overlap: 0, blend: "constant", device: "wasm" } as const;
+  for (const result of ["labels", "scores"] as const) {
+    const all = (await predict(valid(1), { data, shape: extents }, { ...options, result })).volume;
+    const part = (await predict(valid(1), { data, shape: extents }, { ...options, result, region })).volume;
+    expect(part.shape).toEqual(all.shape);
+    // At once, where the convolutions see nothing beyond the volume.
+    const inner = await predict(valid(1), { data, shape: extents }, { window: "whole", device: "wasm", result, region: { start: [1, 1, 1], size: [7, 6, 5] } });
+    expect(inner).toMatchObject({ windows: 1, window: extents });
+    expect([...inner.volume.data]).toEqual([...all.data].map((v, i) => ([Math.floor(i / 56) % 9, Math.floor(i / 7) % 8, i % 7].every((n, a) => n >= 1 && n < extents[a]! - 1) ? v : 0)));
+    const inside = (i: number): boolean => {
+      const at = [Math.floor(i / 56) % 9, Math.floor(i / 7) % 8, i % 7];
+      return at.every((n, a) => n >= region.start[a]! && n < region.start[a]! + region.size[a]!);
+    };
+    expect([...part.data]).toEqual([...all.data].map((v, i) => (inside(i) ? v : 0)));
+  }
+});
+
 test("labels are the first of the highest scores, in one window and in many", async () => {
   const extents: Triple = [6, 7, 9];
   const data = integers(size(extents), 11);
@@ -167,6 +188,7 @@ test("wrong options are refused with their numbers", async () => {
   await refused(predict(padded(1), volume, { sigma: 0 }), "predict-option", /sigma is 0/);
   await refused(predict(valid(1), volume, { window: 6, stride: 5 }), "predict-option", /stride is 5 .* 4 voxels/);
   await refused(predict(padded(1), { data: volume.data, shape: [8, 8] }), "predict-option", /shape \[8, 8\]/);
+  await refused(predict(padded(1), volume, { region: { start: [0, 0, 5], size: [8, 8, 4] } }), "predict-option", /region starts at \[0, 0, 5\] with size \[8, 8, 4\], in a volume of \[8, 8, 8\]/);
   const pooled = (x: Volume): Volume => tensor([1, 2, 1, 1, 9], (n, c, d, h, w) => sum([8], (k) => (w < 8 && c < 1 ? x(n, 0, d, h, k) : 0)));
   await refused(predict(pooled, volume, { window: 8 }), "predict-model", /\[1, 2, 1, 1, 9\]/);
 });
