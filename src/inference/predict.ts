@@ -86,7 +86,7 @@ export const predict = async <V extends Grid>(model: Model, volume: V, options: 
   const compiled = await compile(program, { x: [batch, channels, ...window] }, { device: options.device, threads: options.threads, signal: options.signal });
   try {
     const x = new Float32Array(batch * channels * sizeOf(window));
-    const accumulator = direct ? undefined : new Accumulator(classes, extents, size, options.blend ?? "gaussian", sigma, sink.take);
+    const accumulator = direct ? undefined : new Accumulator(classes, extents, size, starts.length === 1 ? "constant" : (options.blend ?? "gaussian"), sigma, sink.take);
     for (let first = 0; first < starts.length; first += batch) {
       options.onProgress?.(first, starts.length);
       const some = starts.slice(first, first + batch);
