@@ -130,7 +130,7 @@ const steps = [
   { name: "goldens gpujs:webgpu", run: goldens("gpujs:webgpu", { only: small, env: softwareGpu() }) },
   { name: "goldens webgpu", run: goldens("webgpu", { only: small, env: softwareGpu() }) },
   { name: "webgpu", run: vitest("webgpu", { env: softwareGpu(), limit: minutes(5) }) },
-  { name: "browser", run: vitest("browser", { limit: minutes(5) }) },
+  { name: "browser", run: vitest("browser", { limit: minutes(8) }) },
   { name: "publint", run: async () => one(await node([bin("publint", "src/cli.js"), "--strict"])) },
   { name: "types of the package", run: async () => one(await node([bin("@arethetypeswrong/cli", "dist/index.js"), "--pack", ".", "--profile", "esm-only"])) },
   { name: "size", run: size },
