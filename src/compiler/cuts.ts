@@ -16,8 +16,11 @@ export interface Part extends Progression {
   readonly says: Condition;
 }
 
-/** Where a guard of a piece changes what it says. Ranges come first: residue classes scatter what a kernel writes. */
-export const findCut = (piece: Piece): Cut | undefined => {
+/**
+ * Where a guard of a piece changes what it says. Ranges come first: residue classes scatter what a kernel writes.
+ * @param reworded guards that said one thing and were put in other words already, by their keys
+ */
+export const findCut = (piece: Piece, reworded: Set<string>): Cut | undefined => {
   const own = new Map(piece.axes.map((a) => [a.variable, a]));
   let residues: Cut | undefined;
   for (const { condition, value } of guardsOf(piece.body)) {
@@ -26,7 +29,14 @@ export const findCut = (piece: Piece): Cut | undefined => {
     const cutting = all.filter((c) => c.kind !== "atLeast" || !halos.has(c.of.key) || failsForHalf(c.of, own));
     for (const axis of piece.axes) {
       const parts = rangesOf(axis.variable, condition, cutting, own);
-      if (parts) return { axis, parts, guard: condition };
+      if (!parts) continue;
+      if (parts.length === 1) {
+        // Once: simplification may have its own words for it.
+        const key = `${axis.variable.id} ${conditionKey(condition)}`;
+        if (reworded.has(key)) continue;
+        reworded.add(key);
+      }
+      return { axis, parts, guard: condition };
     }
     for (const c of all) {
       const found = residues ? undefined : residuesOf(c.of, own);

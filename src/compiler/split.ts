@@ -19,15 +19,19 @@ export const split = (program: Program): Program => mapStages(program, (stage) =
 const cutPiece = (whole: Piece): readonly Piece[] => {
   if (whole.axes.some((a) => extentOf(a.variable) === 0)) return [];
   const done: Piece[] = [];
+  const reworded = new Set<string>();
   const work: Piece[] = [{ ...whole, body: simplify(whole.body, always) }];
   while (work.length > 0) {
     const piece = work.shift()!;
-    const cut = done.length + work.length < mostPieces ? findCut(piece) : undefined;
+    const cut = done.length + work.length < mostPieces ? findCut(piece, reworded) : undefined;
     if (!cut || done.length + work.length + cut.parts.length > mostPieces) {
       done.push(piece);
       continue;
     }
-    const parts = cut.parts.map((p) => restrict({ ...piece, body: replaceGuard(piece.body, cut.guard, p.says) }, cut.axis, p));
+    const parts = cut.parts.map((p) => {
+      const said = { ...piece, body: replaceGuard(piece.body, cut.guard, p.says) };
+      return cut.parts.length === 1 ? said : restrict(said, cut.axis, p);
+    });
     work.unshift(...parts.map((p) => ({ ...p, body: simplify(p.body, always) })));
   }
   return done;
