@@ -148,7 +148,8 @@ export class Adjoint {
   private stored(e: Reduction, guards: readonly Expr[]): Expr {
     const value = guarded(guards, e);
     const variables = [...freeIndices(value)];
-    if (variables.length > mostAxes) return e;
+    // In place it stands inside of loops over the same indices: it gets indices of its own.
+    if (variables.length > mostAxes) return renamed(e);
     const own = variables.map(copyOf);
     const part = this.made(define(own, rewrite(value, { index: (v) => (variables.includes(v) ? at(own[variables.indexOf(v)]!) : undefined) }), undefined));
     return readAt(part, variables.map(at));
@@ -177,6 +178,12 @@ export class Adjoint {
     }
   }
 }
+
+/** A reduction over other indices. */
+const renamed = (e: Reduction): Reduction => {
+  const own = new Map(e.variables.map((v): [Variable, Variable] => [v, copyOf(v)]));
+  return { ...e, variables: [...own.values()], body: rewrite(e.body, { index: (v) => (own.has(v) ? at(own.get(v)!) : undefined) }) };
+};
 
 /** The first index in an index expression, which is the outermost. */
 const nameOf = (a: Affine): string => {

@@ -4,6 +4,9 @@ import { checkpoint, compile, cost, equivalent, explain, grad, IndexicalError, m
 import { acsConv3d, conv3d } from "../../../src/lib/conv/index.js";
 import { relu, softmax } from "../../../src/lib/layers/index.js";
 import { lowbias32 } from "../../../src/dsl/index.js";
+import { runPasses } from "../../../src/compiler/passes.js";
+import { trace } from "../../../src/compiler/trace.js";
+import { interpret } from "../../support/interpret.js";
 import { compilePrinted } from "../printed.js";
 import { adjointOf, checkAdjoint, integers, type AnyProgram, type Shapes } from "./check.js";
 
@@ -212,4 +215,14 @@ describe("a chain of views", () => {
       { numRuns: 30 },
     );
   });
+});
+
+it("maxima inside maxima over more indices than a tensor has keep indices of their own", () => {
+  const f = ({ x }: { x: Scalar }) => tensor([2, 2, 2, 2, 2, 2], (a, b, c, d, e, g) => max([3], (i) => max([3], (_) => (2 * Math.floor(i / 2) + (a + b + c + d + e + g)) * x())));
+  const shapes = { x: [], g: [2, 2, 2, 2, 2, 2] };
+  const g = Float64Array.from({ length: 64 }, (_, k) => ((k * 7) % 5) - 2);
+  const bits = (k: number): number => k.toString(2).split("1").length - 1;
+  const expected = g.reduce((sum, v, k) => sum + v * (2 + bits(k)), 0);
+  const program = runPasses(trace(vjp(f, ["x"]) as never, shapes), { verify: true });
+  expect([...interpret(program, { x: Float64Array.of(1), g })["x"]!.data]).toEqual([expected]);
 });
