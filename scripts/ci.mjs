@@ -122,7 +122,7 @@ const steps = [
   { name: "typecheck", run: async () => one(await node([bin("typescript", "bin/tsc"), "-p", "tsconfig.json"])) },
   { name: "lint", run: async () => one(await node([bin("oxlint", "bin/oxlint"), "src", "test", "examples", "bench", "scripts"])) },
   { name: "docs", run: async () => one(await node(["scripts/docs.mjs", "--check"])) },
-  { name: "unit", run: vitest("unit", { limit: minutes(16) }) },
+  { name: "unit", run: vitest("unit", { limit: minutes(20) }) },
   { name: "goldens reference", run: goldens("reference", { only: small }) },
   { name: "goldens wasm", run: goldens("wasm") },
   { name: "goldens gpujs:webasm", run: goldens("gpujs:webasm", { only: small }) },
