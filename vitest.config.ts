@@ -24,7 +24,7 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/browser/**", "test/webgpu/**"], testTimeout: 20_000 },
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/browser/**", "test/webgpu/**"], testTimeout: 60_000 },
       },
       // One process at a time: the tests share one adapter.
       { ...shared, test: { name: "webgpu", include: ["test/webgpu/**/*.test.ts"], testTimeout: 120_000, pool: "forks", fileParallelism: false } },
