@@ -27,8 +27,8 @@ export default defineConfig({
         test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/browser/**", "test/webgpu/**"], testTimeout: 60_000 },
       },
       // One process at a time: the tests share one adapter.
-      { ...shared, test: { name: "webgpu", include: ["test/webgpu/**/*.test.ts"], testTimeout: 120_000, pool: "forks", fileParallelism: false } },
-      { ...shared, test: { name: "browser", include: ["test/browser/**/*.test.ts"], testTimeout: 120_000, fileParallelism: false } },
+      { ...shared, test: { name: "webgpu", include: ["test/webgpu/**/*.test.ts"], testTimeout: 240_000, pool: "forks", fileParallelism: false } },
+      { ...shared, test: { name: "browser", include: ["test/browser/**/*.test.ts"], testTimeout: 240_000, fileParallelism: false } },
     ],
   },
 });
