@@ -71,7 +71,7 @@ export const predict = async <V extends Grid>(model: Model, volume: V, options: 
   const extents = region.size;
   const batch = whole("batch", options.batch ?? 1, 1);
   const sigma = positive("sigma", options.sigma ?? 1 / 8);
-  const window = options.window === "whole" ? wholeOf(model, channels, all, extents) : windowOf(model, channels, extents, options);
+  const window = windowOf(model, channels, all, extents, options);
   const { classes, size } = scoresOf(model, channels, window);
   const margin = window.map((n, a) => Math.floor((n - size[a]!) / 2)) as unknown as Triple;
   const strides = strideOf(size, options);
@@ -160,12 +160,12 @@ const triple = (name: string, value: Triple | number): Triple => {
   return all.map((n) => whole(name, n, 1)) as unknown as Triple;
 };
 
-/** All of the volume for a model that gives less than it reads, else the region. */
-const wholeOf = (model: Model, channels: number, all: Triple, region: Triple): Triple => (scoresOf(model, channels, all).size.some((n, a) => n < all[a]!) ? all : region);
-
-const windowOf = (model: Model, channels: number, extents: Triple, { window, divisor, memoryBytes }: PredictOptions): Triple =>
-  window === undefined || window === "whole" ? largestWindow(model, channels, extents, whole("divisor", divisor ?? 1, 1), positive("memoryBytes", memoryBytes ?? 2 ** 30))
-  : triple("window", window);
+/** The whole is all of the volume for a model that gives less than it reads, else the region. */
+const windowOf = (model: Model, channels: number, all: Triple, region: Triple, { window, divisor, memoryBytes }: PredictOptions): Triple => {
+  if (window === undefined) return largestWindow(model, channels, region, whole("divisor", divisor ?? 1, 1), positive("memoryBytes", memoryBytes ?? 2 ** 30));
+  if (window !== "whole") return triple("window", window);
+  return scoresOf(model, channels, all).size.some((n, a) => n < all[a]!) ? all : region;
+};
 
 const strideOf = (size: Triple, { stride, overlap = 0.25 }: PredictOptions): Triple => {
   if (stride !== undefined) {
