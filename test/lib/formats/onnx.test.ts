@@ -1,29 +1,10 @@
 import fc from "fast-check";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { isOnnx, ndarray, readOnnx, writeOnnx, type Arrays, type OnnxModel } from "../../../src/lib/formats/index.js";
+import { isOnnx, ndarray, readOnnx, writeOnnx, type OnnxModel } from "../../../src/lib/formats/index.js";
 import * as proto from "../../../src/lib/formats/protobuf.js";
+import { everyDtype } from "./every-dtype.js";
 import { refusal } from "./refusal.js";
-
-const initializers: Arrays = {
-  f64: ndarray(new Float64Array([Math.PI, -0, NaN, Infinity])),
-  f32: ndarray(new Float32Array([1, 2, 3, 4, 5, 6]), [1, 2, 3]),
-  f16: ndarray(new Float32Array([1, -2.5, 65504]), [3], "float16"),
-  bf16: ndarray(new Float32Array([1, -3.140625]), [2], "bfloat16"),
-  e4m3: ndarray(new Float32Array([1, -448]), [2], "float8_e4m3"),
-  e5m2: ndarray(new Float32Array([1, -57344]), [2], "float8_e5m2"),
-  i64: ndarray(new BigInt64Array([-(2n ** 63n), 7n])),
-  u64: ndarray(new BigUint64Array([2n ** 64n - 1n])),
-  i32: ndarray(new Int32Array([-(2 ** 31)])),
-  u32: ndarray(new Uint32Array([2 ** 32 - 1])),
-  i16: ndarray(new Int16Array([-32768, 1, 2])),
-  u16: ndarray(new Uint16Array([65535])),
-  i8: ndarray(new Int8Array([-128, 1, 2])),
-  u8: ndarray(new Uint8Array([255])),
-  flag: ndarray(new Uint8Array([0, 1, 1]), [3], "bool"),
-  scalar: ndarray(new Float32Array([42]), []),
-  empty: ndarray(new Float32Array(0), [3, 0]),
-};
 
 const model: OnnxModel = {
   irVersion: 8,
@@ -41,7 +22,7 @@ const model: OnnxModel = {
       },
       { name: "", op: "Own", domain: "my.domain", inputs: ["y"], outputs: ["w"], attributes: {} },
     ],
-    initializers,
+    initializers: everyDtype,
     inputs: [{ name: "x", dtype: "float32", shape: [1, "n", undefined] }, { name: "open", dtype: "int64", shape: undefined }],
     outputs: [{ name: "w", dtype: "float32", shape: [] }],
   },
