@@ -18,17 +18,19 @@ const shared = {
   },
 };
 
+const random = { setupFiles: [path("test/support/setup.ts")] };
+
 /** Tests are grouped by what they need: nothing (unit), a WebGPU adapter, or a real browser. */
 export default defineConfig({
   test: {
     projects: [
       {
         ...shared,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/browser/**", "test/webgpu/**"], testTimeout: 60_000 },
+        test: { ...random, name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/browser/**", "test/webgpu/**"], testTimeout: 60_000 },
       },
       // One process at a time: the tests share one adapter.
-      { ...shared, test: { name: "webgpu", include: ["test/webgpu/**/*.test.ts"], testTimeout: 240_000, pool: "forks", fileParallelism: false } },
-      { ...shared, test: { name: "browser", include: ["test/browser/**/*.test.ts"], testTimeout: 240_000, fileParallelism: false } },
+      { ...shared, test: { ...random, name: "webgpu", include: ["test/webgpu/**/*.test.ts"], testTimeout: 240_000, pool: "forks", fileParallelism: false } },
+      { ...shared, test: { ...random, name: "browser", include: ["test/browser/**/*.test.ts"], testTimeout: 240_000, fileParallelism: false } },
     ],
   },
 });

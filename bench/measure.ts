@@ -32,16 +32,19 @@ interface Contestant {
 const patience = 4000;
 const fewRounds = 2;
 
-/** Before a turn, for the threads of whoever ran before to fall asleep: pools of threads spin for a while after their work. */
+/** At the start of a turn, for whatever waited until the contestant woke. */
 const settleMs = 100;
 /** Whoever takes less than this runs once untimed in each turn, so that nobody is timed on the caches of another. */
 const quick = 500;
 
 /** One turn of a contestant. */
 const turn = async (c: Contestant): Promise<Timed> => {
+  c.process.wake();
   await setTimeout(settleMs);
   if ((c.times.at(-1)?.ms ?? c.ready.firstMs) < quick) await c.process.time(c.who);
-  return c.process.time(c.who);
+  const timed = await c.process.time(c.who);
+  c.process.rest();
+  return timed;
 };
 
 /** One workload on one device in so many threads, next to its peers, all in turns; a second row where it ran in Chromium too. */
@@ -56,7 +59,10 @@ export const measure = async (order: Order): Promise<readonly Row[]> => {
   };
   const enter = async (who: string, process: Process, as = ""): Promise<Contestant | undefined> => {
     try {
-      return { name: who, process, who: as, times: [], ready: await process.start(as) };
+      process.wake();
+      const ready = await process.start(as);
+      process.rest();
+      return { name: who, process, who: as, times: [], ready };
     } catch (error) {
       console.error(`  ${who} on ${name}: ${error instanceof Error ? error.message : String(error)}`);
       return undefined;

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
 /** What this machine can do at most, measured now: the yardstick of a run. */
@@ -94,7 +95,7 @@ warm().then((best) => {
   parentPort.postMessage(best.name);
 });`;
 
-const next = <T>(w: Worker): Promise<T> => new Promise((resolve, reject) => void w.once("message", resolve).once("error", reject));
+const next = <T>(w: Worker): Promise<T> => once(w, "message").then(([message]) => message as T);
 
 /** Threads that measure the machine while something else is measured: in turns with it, never at the same time. */
 export class Prober {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Ended, Ready, Timed } from "./contestant.js";
+import { rest, wake } from "./rest.js";
 
 /** A process that speaks the protocol. */
 export class Process {
@@ -34,8 +35,18 @@ export class Process {
     return this.ask(`run ${who}`);
   }
 
+  /** Does nothing, and takes no time of anybody, until it wakes. */
+  rest(): void {
+    if (this.child.pid !== undefined) rest(this.child.pid);
+  }
+
+  wake(): void {
+    if (this.child.pid !== undefined) wake(this.child.pid);
+  }
+
   /** Its peak memory; it ends. */
   async end(): Promise<Ended> {
+    this.wake();
     try {
       return await this.ask<Ended>("end");
     } finally {

@@ -256,12 +256,13 @@ const related = (terms: readonly Term[]): Term[][] => {
 /** How many points are tried at most. */
 const mostPoints = 1024;
 
-/** The bounds found by trying; undefined when there are too many points, or a range is not known. */
+/** The bounds found by trying; undefined when there are too many points, or a range is not known or has no end. */
 const tried = (a: Affine): Interval | undefined => {
   const axes: { key: string; values: number[] }[] = [];
   let points = 1;
   for (const [key, atom] of sourcesOf(a)) {
     const { low, high } = atomInterval(atom);
+    if (!Number.isFinite(high - low)) return undefined;
     const period = cycleOf(a, key)?.period ?? Infinity;
     // Over whole periods it only rises or only falls: the first and the last hold the extremes.
     const ends = Math.min(high - low + 1, 2 * period);

@@ -5,9 +5,15 @@ import { toIndex } from "./integer.js";
 import { printAffine, printExpr } from "./print.js";
 import type { Variable } from "./variable.js";
 
+/** One of the expressions that an index may be; `alone` when no more than one index stands in it. */
+interface Choice {
+  readonly index: Affine;
+  readonly alone: boolean;
+}
+
 /** One dimension of one read: `of` must stay inside `[0, extent)`. */
 interface Constraint {
-  readonly of: () => readonly Affine[];
+  readonly of: () => readonly Choice[];
   readonly extent: number;
   readonly axis: number;
   readonly read: Extract<Expr, { kind: "read" }>;
@@ -30,8 +36,8 @@ export const inferRanges = (variables: readonly Variable[], body: Expr, at?: Spa
     }
     if (e.kind === "read")
       e.indices.forEach((index, axis) => {
-        const choices = alternatives(index);
-        constraints.push({ of: () => choices.map(toIndex), extent: e.tensor.shape[axis]!, axis, read: e });
+        const choices = alternatives(index).map((e) => ({ e, alone: indicesIn(e).size === 1 }));
+        constraints.push({ of: () => choices.map(({ e, alone }) => ({ index: toIndex(e), alone })), extent: e.tensor.shape[axis]!, axis, read: e });
       });
   });
   rejectCaptured(body, new Set([...variables, ...inner]), at);
@@ -39,14 +45,14 @@ export const inferRanges = (variables: readonly Variable[], body: Expr, at?: Spa
   while (unknown.size > 0) {
     const bounds = new Map<Variable, Bound[]>();
     for (const c of constraints)
-      for (const a of c.of()) {
+      for (const { index: a, alone } of c.of()) {
         const open = unknownIn(a, unknown);
         if (open.size !== 1) continue;
         const [v] = open as Set<Variable> & Iterable<Variable>;
         const extent = largestExtent(a, v!, 0, c.extent - 1);
         if (extent === undefined) continue;
         const list = bounds.get(v!) ?? [];
-        list.push({ extent, bare: bareVariable(a) === v, index: a, constraint: c });
+        list.push({ extent, bare: alone && bareVariable(a) === v, index: a, constraint: c });
         bounds.set(v!, list);
       }
     if (bounds.size === 0) {
@@ -76,6 +82,14 @@ interface Bound {
 /** An index chosen by `?:` is each of its branches. */
 const alternatives = (e: Expr): readonly Expr[] =>
   e.kind === "select" ? [...alternatives(e.then), ...alternatives(e.otherwise)] : [e];
+
+const indicesIn = (e: Expr): Set<Variable> => {
+  const found = new Set<Variable>();
+  visitExpr(e, (part) => {
+    if (part.kind === "index") found.add(part.variable);
+  });
+  return found;
+};
 
 const unknownIn = (a: Affine, unknown: ReadonlySet<Variable>): Set<Variable> => {
   const found = new Set<Variable>();
@@ -218,11 +232,11 @@ const explicitForm = (v: Variable, own: readonly Variable[], body: Expr): string
 };
 
 const undetermined = (v: Variable, constraints: readonly Constraint[], unknown: ReadonlySet<Variable>, form: (v: Variable) => string): IndexicalError => {
-  const reads = constraints.filter((c) => c.of().some((a) => unknownIn(a, unknown).has(v)));
+  const reads = constraints.filter((c) => c.of().some(({ index }) => unknownIn(index, unknown).has(v)));
   const [first] = reads;
   if (!first)
     return new IndexicalError("range-unknown", `no read tells the range of the index ${v.name}`, { span: v.span, remedy: `Give the extents: ${form(v)}.` });
-  const together = [...unknown].filter((u) => first.of().some((a) => unknownIn(a, unknown).has(u)));
+  const together = [...unknown].filter((u) => first.of().some(({ index }) => unknownIn(index, unknown).has(u)));
   return new IndexicalError(
     "range-ambiguous",
     together.length > 1

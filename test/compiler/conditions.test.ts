@@ -7,8 +7,9 @@ import { drawn } from "../support/draw.js";
 import { holds } from "../support/interpret.js";
 import { drawValue, numbers, pointsOf } from "../support/points.js";
 import { Expressions } from "../support/programs.js";
+import { runs } from "../support/runs.js";
 
-const runs = { numRuns: Number(process.env["FUZZ"] ?? 200) };
+const often = { numRuns: runs(200) };
 
 const affines = drawn((draw) => {
   const variables = Array.from({ length: draw.between(1, 3) }, (_, k) => variable("abc"[k]!, draw.between(1, 5)));
@@ -37,7 +38,7 @@ describe("conditions", () => {
         same(variables, unequal(a), (at) => value(at) !== 0);
         same(variables, within(a, -1, 2), (at) => value(at) >= -1 && value(at) <= 2);
       }),
-      runs,
+      often,
     );
   });
 
@@ -48,7 +49,7 @@ describe("conditions", () => {
         expect(conditionKey(equal(scale(a, -k)))).toBe(conditionKey(equal(a)));
         expect(conditionKey(unequal(scale(a, -1)))).toBe(conditionKey(unequal(a)));
       }),
-      runs,
+      often,
     );
   });
 
@@ -72,7 +73,7 @@ describe("conditions", () => {
         same(axes, not(condition), (at) => !holds(condition, at, numbers));
         same(axes, not(not(condition)), (at) => holds(condition, at, numbers));
       }),
-      runs,
+      often,
     );
   });
 
@@ -94,7 +95,7 @@ describe("conditions", () => {
         }
         for (const part of conjuncts(and(c, d))) expect(part.kind).not.toBe("and");
       }),
-      runs,
+      often,
     );
   });
 
@@ -108,7 +109,7 @@ describe("conditions", () => {
         expect(seen.get(key) ?? truth).toBe(truth);
         seen.set(key, truth);
       }),
-      runs,
+      often,
     );
   });
 
@@ -121,7 +122,7 @@ describe("conditions", () => {
         const image = mapCondition(c, step, (x) => x);
         for (const at of pointsOf(variables)) expect(holds(image, at, numbers)).toBe(holds(c, new Map(at).set(v, 2 * at.get(v)! + 1), numbers) );
       }),
-      runs,
+      often,
     );
   });
 });

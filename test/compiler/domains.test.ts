@@ -7,8 +7,9 @@ import { add, dataIndex, extentOf, floorDivide, indexOf, remainder, scale, shift
 import { drawn } from "../support/draw.js";
 import { holds, valueOf } from "../support/interpret.js";
 import { drawValue, numbers, pointsOf } from "../support/points.js";
+import { runs } from "../support/runs.js";
 
-const runs = { numRuns: Number(process.env["FUZZ"] ?? 300) };
+const often = { numRuns: runs(300) };
 
 const shown = (at: ReadonlyMap<Variable, number>, vs: readonly Variable[]): string => vs.map((v) => at.get(v)).join();
 
@@ -54,7 +55,7 @@ describe("the domain of a reduction", () => {
         if (parts !== "same") sameDomain(loops, where, outer, parts);
         sameDomain(loops, where, outer, reduceFully(loops, where));
       }),
-      runs,
+      often,
     );
   });
 
@@ -64,7 +65,7 @@ describe("the domain of a reduction", () => {
         if (outer.length > 0) return;
         for (const p of reduceFully(loops, where)) expect(hasOnlyTests(p.where)).toBe(true);
       }),
-      runs,
+      often,
     );
   });
 

@@ -5,8 +5,9 @@ import { lower } from "../../src/compiler/lower.js";
 import { Evaluation, extentOf, float64, IndexicalError, input, nodeOf, sizeOf, variable, type Expr, type TensorNode, type Variable } from "../../src/dsl/index.js";
 import { drawn } from "../support/draw.js";
 import { Expressions, LanguageProgram } from "../support/programs.js";
+import { runs } from "../support/runs.js";
 
-const runs = Number(process.env["FUZZ"] ?? 400);
+const count = runs(400);
 
 /** A read under random guards on indices, which may be in bounds or not: by itself, in a sum, in a product, in a chain of `?:`. */
 const guarded = drawn((draw) => {
@@ -73,9 +74,9 @@ describe("in-bounds proofs", () => {
         else unsafe++;
         expect(error === undefined ? "accepted" : error.code).toBe(isSafe(program) ? "accepted" : "read-out-of-range");
       }),
-      { numRuns: runs },
+      { numRuns: count },
     );
-    expect(Math.min(safe, unsafe)).toBeGreaterThan(runs / 20);
+    expect(Math.min(safe, unsafe)).toBeGreaterThan(count / 20);
   });
 
   it("name index values at which a refused read really is out of bounds", () => {
@@ -88,7 +89,7 @@ describe("in-bounds proofs", () => {
         expect(scope.every((v) => (values.get(v.name) ?? 0) < extentOf(v))).toBe(true);
         expect(isSafe(restricted(program, (v) => values.get(v.name)))).toBe(false);
       }),
-      { numRuns: runs },
+      { numRuns: count },
     );
   });
 

@@ -8,8 +8,9 @@ import { maxPool, relu, upsampleLinear, upsampleNearest } from "../../src/lib/la
 import { drawn, type Draw } from "../support/draw.js";
 import { checkPasses } from "../support/meaning.js";
 import { LanguageProgram, programs } from "../support/programs.js";
+import { runs } from "../support/runs.js";
 
-const runs = Number(process.env["FUZZ"] ?? 200);
+const count = runs(200);
 
 /** Convolutions of the library with random arguments, on small integers (thicknesses are powers of two), one after another. */
 const operators = drawn((draw) => {
@@ -63,7 +64,7 @@ describe("passes", () => {
       fc.property(programs(), (program) => {
         checkPasses(program);
       }),
-      { numRuns: runs },
+      { numRuns: count },
     );
   });
 
@@ -72,7 +73,7 @@ describe("passes", () => {
       fc.property(operators, (program) => {
         checkPasses(program);
       }),
-      { numRuns: Math.ceil(runs / 5) },
+      { numRuns: Math.ceil(count / 5) },
     );
   });
 

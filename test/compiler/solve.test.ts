@@ -6,8 +6,9 @@ import { impossible, implies, solve } from "../../src/compiler/solve.js";
 import { add, extentOf, floorDivide, indexOf, integer, maximum, minimum, remainder, scale, shift, subtract, variable, type Affine, type Variable } from "../../src/dsl/index.js";
 import { drawn, type Draw } from "../support/draw.js";
 import { holds } from "../support/interpret.js";
+import { runs } from "../support/runs.js";
 
-const runs = Number(process.env["FUZZ"] ?? 500);
+const count = runs(500);
 
 const affine = (draw: Draw, vs: readonly Variable[], depth: number): Affine => {
   let a = integer(draw.small(6));
@@ -93,7 +94,7 @@ describe("solve", () => {
         if (answer.kind === "some") expect(holds(q.condition, new Map([...q.variables.map((v) => [v, 0] as const), ...answer.witness]), noNumbers)).toBe(true);
         expect(impossible(q.condition)).toBe(answer.kind === "none");
       }),
-      { numRuns: runs },
+      { numRuns: count },
     );
   });
 
@@ -111,7 +112,7 @@ describe("solve", () => {
         expect(answer.kind).not.toBe("none");
         if (answer.kind === "some") expect(holds(condition, new Map([...planted, ...answer.witness]), noNumbers)).toBe(true);
       }),
-      { numRuns: runs },
+      { numRuns: count },
     );
     expect(open).toBeLessThanOrEqual(asked * 0.02);
   });
@@ -128,7 +129,7 @@ describe("solve", () => {
         if (answer.kind === "unknown") open++;
         else expect(answer.kind).toBe(bruteForce(q) ? "some" : "none");
       }),
-      { numRuns: runs },
+      { numRuns: count },
     );
     expect(open).toBeLessThanOrEqual(asked * 0.02);
   });
@@ -164,7 +165,7 @@ describe("solve", () => {
         if (implies(q.condition, q.then)) expect(certain).toBe(true);
         else if (certain) expect(bruteForce(q)).toBe(undefined);
       }),
-      { numRuns: runs },
+      { numRuns: count },
     );
   });
 });

@@ -11,8 +11,9 @@ import { sizeOf, sum, tensor, type Kernel3d, type Matrix, type Vector, type Volu
 import { interpret } from "../support/interpret.js";
 import { checkPasses, difference, meaning } from "../support/meaning.js";
 import { LanguageProgram, programs } from "../support/programs.js";
+import { runs } from "../support/runs.js";
 
-const runs = { numRuns: Number(process.env["FUZZ"] ?? 150) };
+const often = { numRuns: runs(150) };
 
 const program = (traced: Traced): LanguageProgram =>
   new LanguageProgram(traced, Object.fromEntries(traced.inputs.map(({ name, shape }, k) => [name, Float64Array.from({ length: sizeOf(shape) }, (_, i) => ((i * 7 + k) % 9) - 4)])));
@@ -35,7 +36,7 @@ describe("split", () => {
       fc.property(programs(), (p) => {
         after(p, split);
       }),
-      runs,
+      often,
     );
   });
 
@@ -127,7 +128,7 @@ describe("fuse", () => {
       fc.property(programs(), (p) => {
         after(p, fuse);
       }),
-      runs,
+      often,
     );
   });
 

@@ -10,8 +10,9 @@ import {
 } from "../../src/lib/conv/index.js";
 import { batchNorm, relu, upsampleLinear, upsampleNearest } from "../../src/lib/layers/index.js";
 import { drawn } from "../support/draw.js";
+import { runs } from "../support/runs.js";
 
-const runs = { numRuns: Number(process.env["FUZZ"] ?? 40) };
+const often = { numRuns: runs(40) };
 
 const structure = <I>(f: (inputs: I) => ProgramOutput, shapes: Shapes): readonly StageStructure[] => structureOf(runPasses(trace(f as never, shapes), { verify: true }));
 const multiplyAdds = (s: StageStructure): number => s.pieces.reduce((n, p) => n + p.multiplyAdds, 0);
@@ -70,7 +71,7 @@ describe("the structure of the library's convolutions, whatever their arguments"
         expect(multiplyAdds(s)).toBe(places(s) * sizeOf(w));
         if (out > options.groups) expect(s.pieces[0]!.taps).toBe(kernel ** 3);
       }),
-      runs,
+      often,
     );
     const depthwise = only(structure(({ x, w }: { x: Volume; w: Kernel3d }) => conv3d(x, w, { groups: 5, stride: 2 }), { x: [1, 5, 5, 6, 7], w: [10, 1, 3, 2, 3] }));
     expect(depthwise.pieces).toMatchObject([{ taps: 18, multiplyAdds: sizeOf(depthwise.shape) * 18 }]);
@@ -88,7 +89,7 @@ describe("the structure of the library's convolutions, whatever their arguments"
         expect(s.pieces.length).toBeLessThanOrEqual(parts.filter((n) => n > 0).length);
         for (const p of s.pieces) expect(p.multiplyAdds).toBe(p.domain.reduce((n, d) => n * d.extent, 1) * w[1]! * kernel ** 2);
       }),
-      runs,
+      often,
     );
   });
 
@@ -108,7 +109,7 @@ describe("the structure of the library's convolutions, whatever their arguments"
         expect(soft.pieces).toHaveLength(1);
         expect(multiplyAdds(soft)).toBeLessThanOrEqual(3 * places(soft) * sizeOf(w));
       }),
-      runs,
+      often,
     );
   });
 
@@ -120,7 +121,7 @@ describe("the structure of the library's convolutions, whatever their arguments"
         expect(s.pieces).toHaveLength(1);
         expect(multiplyAdds(s)).toBe(places(s) * sizeOf(w));
       }),
-      runs,
+      often,
     );
   });
 
@@ -132,7 +133,7 @@ describe("the structure of the library's convolutions, whatever their arguments"
         expect(s.pieces).toHaveLength(1);
         expect(multiplyAdds(s)).toBe(places(s) * sizeOf(w));
       }),
-      runs,
+      often,
     );
   });
 
@@ -150,7 +151,7 @@ describe("the structure of the library's convolutions, whatever their arguments"
         expect(guards(align[0]!)).toBe(0);
         expect(multiplyAdds(align[0]!)).toBe(places(tsm) * sizeOf(w));
       }),
-      runs,
+      often,
     );
   });
 
@@ -180,7 +181,7 @@ describe("the structure of the library's convolutions, whatever their arguments"
         expect(multiplyAdds(s)).toBe(s.shape[0]! * s.shape[1]! * (x[1]! / groups) * pairs.reduce((a, b) => a * b, 1));
         expect(s.pieces.length).toBeLessThanOrEqual(stride ** 3);
       }),
-      runs,
+      often,
     );
   });
 
@@ -242,7 +243,7 @@ describe("the structure of the library's convolutions, whatever their arguments"
         expect(guards(s!)).toBe(0);
         expect(multiplyAdds(s!)).toBe(places(s!) * 9 * height * width * blocks.reduce((a, b) => a + b, 0));
       }),
-      runs,
+      often,
     );
   });
 

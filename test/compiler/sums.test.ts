@@ -9,8 +9,9 @@ import { add, extentOf, floorDivide, indexOf, integer, remainder, scale, shift, 
 import { drawn } from "../support/draw.js";
 import { holds, valueOf } from "../support/interpret.js";
 import { drawValue, numbers, pointsOf, tabulate } from "../support/points.js";
+import { runs } from "../support/runs.js";
 
-const runs = { numRuns: Number(process.env["FUZZ"] ?? 200) };
+const often = { numRuns: runs(200) };
 
 const [a, b] = [variable("a", 4), variable("b", 3)];
 const [i, j, k] = [variable("i", 3), variable("j", 4), variable("k", 5)];
@@ -138,7 +139,7 @@ describe("the normal form of a sum", () => {
           expect(total + 0).toBe(valueOf(value, point, numbers) + 0);
         }
       }),
-      runs,
+      often,
     );
   });
 
@@ -153,7 +154,7 @@ describe("the normal form of a sum", () => {
         normal(loops, always, value, outer);
         if (value.kind === "select") normal(loops, value.condition, value.then, outer);
       }),
-      runs,
+      often,
     );
   });
 });
@@ -170,7 +171,7 @@ describe("simplify", () => {
         const left = simplify(inner, given);
         for (const point of pointsOf(axes)) if (holds(given, point, numbers)) expect(valueOf(left, point, numbers) + 0).toBe(valueOf(inner, point, numbers) + 0);
       }),
-      runs,
+      often,
     );
   });
 
@@ -182,7 +183,7 @@ describe("simplify", () => {
         expect(tabulate(twice, axes)).toEqual(tabulate(once, axes));
         expect(size(simplify(twice, always))).toBe(size(twice));
       }),
-      runs,
+      often,
     );
   });
 

@@ -8,8 +8,9 @@ import { add, floorDivide, indexOf, integer, scale, shift, variable, type Affine
 import { drawn } from "../support/draw.js";
 import { valueOf } from "../support/interpret.js";
 import { drawValue, numbers, pointsOf, tabulate } from "../support/points.js";
+import { runs } from "../support/runs.js";
 
-const runs = { numRuns: Number(process.env["FUZZ"] ?? 200) };
+const often = { numRuns: runs(200) };
 const values = drawn((draw) => drawValue(draw), 120);
 
 describe("values", () => {
@@ -23,7 +24,7 @@ describe("values", () => {
         expect(valueKey(unary("neg", unary("neg", value)))).toBe(valueKey(value));
         expect(isNumber(binary("mul", value, constant(0)), 0)).toBe(true);
       }),
-      runs,
+      often,
     );
     expect(binary("mod", constant(-1), constant(3))).toEqual(constant(2));
     expect(binary("pow", constant(2), constant(10))).toEqual(constant(1024));
@@ -36,7 +37,7 @@ describe("values", () => {
         expect(select(never, a, b)).toBe(b);
         expect(valueKey(select({ kind: "test", op: "lt", a, b }, a, a))).toBe(valueKey(a));
       }),
-      runs,
+      often,
     );
   });
 
@@ -67,7 +68,7 @@ describe("values", () => {
         }
         expect(freeVariables(moved).has(first)).toBe(false);
       }),
-      runs,
+      often,
     );
   });
 
@@ -107,7 +108,7 @@ describe("values", () => {
           for (const at of pointsOf(axes)) expect(valueOf(value, at, numbers) + 0).toBe(valueOf(value, new Map(at).set(v, 0), numbers) + 0);
         }
       }),
-      runs,
+      often,
     );
   });
 
@@ -124,7 +125,7 @@ describe("values", () => {
         });
         if (reads === 0) expect(valueKey(tripled)).toBe(valueKey(rebuild(value)));
       }),
-      runs,
+      often,
     );
   });
 
@@ -144,7 +145,7 @@ describe("values", () => {
           subs.set(valueKey(v), table);
         });
       }),
-      runs,
+      often,
     );
   });
 });

@@ -246,6 +246,13 @@ describe("simplification by range", () => {
     expect(interval(floorDivide(shift(open, 5), 3))).toEqual({ low: 1, high: Infinity });
   });
 
+  it("integers of data without bounds have remainders with them, and still nothing else", () => {
+    for (const open of [dataIndex("any", 0), dataIndex("from 3", 1, 3), dataIndex("to 3", 2, -Infinity, 3)]) {
+      expect(interval(remainder(open, 4))).toEqual({ low: 0, high: 3 });
+      expect(interval(add(open, remainder(open, 2)))).not.toEqual({ low: NaN, high: NaN });
+    }
+  });
+
   it("bareVariable is the variable alone", () => {
     const v = variable("v", 5);
     expect(bareVariable(indexOf(v))).toBe(v);

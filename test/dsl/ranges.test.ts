@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { input, nodeOf, sum, tensor, visitExpr, type Tensor } from "../../src/dsl/index.js";
+import { runs } from "../support/runs.js";
 import { counting, positions, refusal, runText } from "./program.js";
 
 type Line = Tensor<[i: number]>;
@@ -222,6 +223,9 @@ const variablesOf = (index: Index): readonly string[] => {
   return names.filter((v) => positions([5]).some(([u]) => indexValue(index, { ...origin, [v]: u! }) !== base));
 };
 
+/** The variables that stand in the text. */
+const mentioned = ({ linear, extra }: Index): ReadonlySet<string> => new Set([...linear.map(([v]) => v), ...(extra ? [extra.of] : [])]);
+
 const isBare = (index: Index, v: string): boolean => positions([5]).every(([u]) => indexValue(index, { ...origin, [v]: u! }) === u);
 
 /**
@@ -309,7 +313,7 @@ const rounds = (reads: readonly Reads[], given: Readonly<Record<string, number>>
         if (unknown.length !== 1) return;
         const v = unknown[0]!;
         const extent = enumerated(index, v, known, shape[axis]!);
-        if (extent !== undefined) bounds.set(v, [...(bounds.get(v) ?? []), { extent, bare: isBare(index, v) && dependsOn.get(index)!.length === 1 }]);
+        if (extent !== undefined) bounds.set(v, [...(bounds.get(v) ?? []), { extent, bare: isBare(index, v) && mentioned(index).size === 1 }]);
       });
     if (bounds.size === 0) return open.map((v) => (reads.some((r) => r.indices.some((index) => dependsOn.get(index)!.includes(v))) ? "range-ambiguous" : "range-unknown"));
     const conflict = [...bounds.values()].some((list) => new Set(list.filter((b) => b.bare).map((b) => b.extent)).size > 1);
@@ -344,7 +348,7 @@ describe("inference against enumeration", () => {
         const kind = Array.isArray(expected) ? expected[0]! : "inferred";
         outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
     // The property is about something.
     expect(outcomes.get("inferred")).toBeGreaterThan(20);

@@ -7,6 +7,7 @@ import { add, floorDivide, indexOf, interval, remainder, scale, shift, variable 
 import { convStage } from "../support/networks.js";
 import { interpret, ir } from "../support/interpret.js";
 import { runWebgpu } from "./run.js";
+import { runs } from "../support/runs.js";
 
 /** Small tiles, so that small extents have many of them: 16 x 8, 16 x 16, 8 x 24. */
 const tiles: readonly Tile[] = [
@@ -199,6 +200,6 @@ test("random contractions mean what the interpreter says", async () => {
       const actual = await runWebgpu(program, inputs, { tiling });
       expect([...actual["output"]!.data].map((v) => v + 0)).toEqual([...expected.data].map((v) => Math.fround(v) + 0));
     }),
-    { numRuns: Number(process.env["RUNS"] ?? 40) },
+    { numRuns: runs(40) },
   );
 });

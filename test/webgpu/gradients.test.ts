@@ -10,6 +10,7 @@ import { checkDevice, integers, reals, type AnyProgram, type Shapes } from "../c
 import { programOf } from "../compiler/grad/tangent.js";
 import { difference } from "../support/meaning.js";
 import { programs } from "../support/programs.js";
+import { runs } from "../support/runs.js";
 
 interface Given {
   readonly x: Volume;
@@ -84,9 +85,9 @@ describe("gradients on webgpu are those of the reference", () => {
           compiled.dispose();
         }
       }),
-      { numRuns: Number(process.env["RUNS"] ?? 40) },
+      { numRuns: runs(40) },
     );
-    expect(compared).toBeGreaterThan(Number(process.env["RUNS"] ?? 40) / 8);
+    expect(compared).toBeGreaterThan(runs(40) / 8);
   });
 
   it("a step under a budget of bytes has the bits of the one without", async () => {

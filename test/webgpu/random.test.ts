@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { randomProgram } from "../support/arbitrary.js";
 import { interpret } from "../support/interpret.js";
 import { runWebgpu } from "./run.js";
+import { runs } from "../support/runs.js";
 
 /** Integers stay exact in float32, so the shaders have to agree with the plain interpreter bit for bit. */
 test("random programs mean what the interpreter says", async () => {
@@ -15,6 +16,6 @@ test("random programs mean what the interpreter says", async () => {
         expect([...actual[name]!.data].map((v) => v + 0)).toEqual([...data].map((v) => Math.fround(v) + 0));
       }
     }),
-    { numRuns: Number(process.env["RUNS"] ?? 100) },
+    { numRuns: runs(100) },
   );
 });

@@ -9,6 +9,7 @@ import { difference } from "../../support/meaning.js";
 import { interpret } from "../../support/interpret.js";
 import { programs, type LanguageProgram } from "../../support/programs.js";
 import { programOf, Tangent } from "./tangent.js";
+import { runs } from "../../support/runs.js";
 
 const small = (n: number, seed: number): Float64Array => Float64Array.from({ length: n }, (_, k) => (((k + 1) * (2 * seed + 7)) % 5) - 2);
 
@@ -52,7 +53,7 @@ describe("random programs of the language", () => {
         const passed = interpret(runPasses(adjoint, { verify: true }), inputs as never);
         expect(difference(gradients, Object.fromEntries(Object.entries(passed).map(([k, v]) => [k, v.data])))).toBe(undefined);
       }),
-      { numRuns: Number(process.env["RUNS"] ?? 1000) },
+      { numRuns: runs(1000) },
     );
     // Most programs have a derivative: the others hold a step where it is a value.
     expect(taken).toBeGreaterThan(5 * refused);
@@ -79,7 +80,7 @@ describe("random programs of the language", () => {
           compiled.dispose();
         }
       }),
-      { numRuns: Number(process.env["RUNS"] ?? 60) },
+      { numRuns: runs(60) },
     );
     expect(compared).toBeGreaterThan(10);
   }, 600_000);

@@ -10,6 +10,7 @@ import { runWasm } from "./run.js";
 import type { ScheduleOptions } from "../../../../src/compiler/schedule/choose.js";
 import { candidates } from "../../../../src/compiler/schedule/cost.js";
 import { arbitrarySchedule } from "./schedules.js";
+import { runs } from "../../../support/runs.js";
 
 /** Runs a plan in a memory that held `poison` in every place, and gives its outputs. */
 const runIn = async (plan: WasmPlan, inputs: Readonly<Record<string, Float32Array>>, poison: number): Promise<Record<string, Float32Array>> => {
@@ -46,7 +47,7 @@ describe("every element is written, and nothing beside the buffers is read", () 
   test("by random programs in random schedules", { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(randomProgram(), fc.nat(), ({ program, inputs }, seed) => agrees(program, inputs, emitWasm(program, { ...arbitrarySchedule(seed), gap }))),
-      { numRuns: Number(process.env["RUNS"] ?? 100) },
+      { numRuns: runs(100) },
     );
   });
 

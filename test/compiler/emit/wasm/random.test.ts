@@ -5,10 +5,9 @@ import { emitWasm } from "../../../../src/compiler/emit/wasm/emit.js";
 import type { ScheduleOptions } from "../../../../src/compiler/schedule/choose.js";
 import { interpret } from "../../../support/interpret.js";
 import { randomProgram, type RandomProgram } from "../../../support/arbitrary.js";
+import { runs } from "../../../support/runs.js";
 import { runWasm } from "./run.js";
 import { arbitrarySchedule } from "./schedules.js";
-
-const runs = (usual: number): number => Number(process.env["RUNS"] ?? usual);
 
 /** Integers stay exact in float32, so the kernels have to agree with the plain interpreter bit for bit. */
 const agrees = async ({ program, inputs }: RandomProgram, options: ScheduleOptions): Promise<void> => {
