@@ -24,11 +24,25 @@ export const alignment = 64;
 export const aligned = (n: number): number => Math.ceil(n / alignment) * alignment;
 const alignedDown = (n: number): number => Math.floor(n / alignment) * alignment;
 
+/** Where buffers start in one arena, and how many bytes it has. */
+export interface Placed {
+  readonly offsets: readonly number[];
+  readonly bytes: number;
+}
+
 /**
- * Offsets of buffers in one arena, in which two that are alive at the same time never overlap, unless one may lie over the other. The
- * biggest are placed first, each at the lowest offset that is free for its whole life.
+ * Offsets of buffers in one arena, in which two that are alive at the same time never overlap, unless one may lie over the other, which
+ * is used where it makes the arena smaller.
  */
-export const place = (spans: readonly Span[], start = 0): { readonly offsets: readonly number[]; readonly bytes: number } => {
+export const place = (spans: readonly Span[], start = 0): Placed => {
+  const apart = greedy(spans.map((s) => ({ ...s, over: undefined })), start);
+  if (spans.every((s) => s.over === undefined)) return apart;
+  const over = greedy(spans, start);
+  return over.bytes < apart.bytes ? over : apart;
+};
+
+/** The biggest are placed first, each at the lowest offset that is free for its whole life. */
+const greedy = (spans: readonly Span[], start: number): Placed => {
   const offsets = new Array<number>(spans.length).fill(start);
   const placed: number[] = [];
   let bytes = start;

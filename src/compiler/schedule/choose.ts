@@ -58,6 +58,14 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
   const readers = new Map<Source, Region[]>();
   for (const r of regions) for (const s of touched(r)) readers.set(s, [...(readers.get(s) ?? []), r]);
 
+  const given = new Set<Source>();
+  for (const s of readers.keys()) {
+    const order = options.order?.(s);
+    if (!order) continue;
+    orders.set(s, order);
+    given.add(s);
+  }
+
   // The biggest regions speak first.
   const free: Orders = (s) => orders.get(s) ?? natural(s);
   for (const region of [...regions].sort((a, b) => b.terms - a.terms)) {
@@ -71,14 +79,6 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
   for (const s of readers.keys()) {
     wish(s, natural(s));
     if (!orders.has(s)) orders.set(s, natural(s));
-  }
-
-  const given = new Set<Source>();
-  for (const s of orders.keys()) {
-    const order = options.order?.(s);
-    if (!order) continue;
-    orders.set(s, order);
-    given.add(s);
   }
 
   const cache = new Map<string, Choice>();
@@ -130,14 +130,17 @@ const volume = (s: Source): number => s.shape.reduce((n, d) => n * d, 1);
 /** The dimension that moves slowest through memory. */
 const outermost = (s: Source, order: Order): number | undefined => order.find((d) => s.shape[d]! > 1);
 
-/** Cycles of the copy between the user's storage and this. One that keeps what lies innermost runs along memory on both sides. */
-const conversion = (s: Source, order: Order): number =>
-  sameOrder(s, order, natural(s)) ? 0 : (sameInnermost(s, order) ? 1.2 : 2.5) * volume(s) + 2000;
+/** Cycles of a copy from one order to another. One that keeps what lies innermost runs along memory on both sides. */
+export const copyCycles = (s: Source, from: Order, to: Order): number =>
+  sameOrder(s, from, to) ? 0 : (innermost(s, from) === innermost(s, to) ? 1.2 : 2.5) * volume(s) + 2000;
 
-const sameInnermost = (s: Source, order: Order): boolean => order.filter((d) => s.shape[d]! !== 1).at(-1) === natural(s).filter((d) => s.shape[d]! !== 1).at(-1);
+const innermost = ({ shape }: Source, order: Order): number | undefined => order.findLast((d) => shape[d]! !== 1);
+
+/** Cycles of the copy between the user's storage and this. */
+const conversion = (s: Source, order: Order): number => copyCycles(s, natural(s), order);
 
 /** How a region would store what it touches if it were alone; sources in `fixed` stay as they are. */
-const favourite = (region: Region, fixed: ReadonlyMap<Source, Order>): { order: ReadonlyMap<Source, Order>; cycles: number } => {
+export const favourite = (region: Region, fixed: ReadonlyMap<Source, Order>): { order: ReadonlyMap<Source, Order>; cycles: number } => {
   let winner: { order: ReadonlyMap<Source, Order>; cycles: number } = { order: new Map(), cycles: Infinity };
   for (const lane of region.axes) {
     if (extentOf(lane) < 2) continue;

@@ -3,7 +3,7 @@ import type { Piece, Program, Source, Stage, Value } from "../ir.js";
 import { constant, freeVariables, visitValues } from "../values.js";
 import { analyse, type Region } from "./analysis.js";
 import { aligned, place, type Span } from "./arena.js";
-import { choose, natural, sameOrder, type ScheduleOptions } from "./choose.js";
+import { choose, natural, sameOrder, type Chosen, type ScheduleOptions } from "./choose.js";
 import { convert } from "./convert.js";
 import { best } from "./cost.js";
 import { dropSingles, flattenReads, mergeOutputs, mergeReductions, withLoops } from "./flatten.js";
@@ -14,18 +14,17 @@ import { dense, noHalo, offsetOf } from "./layout.js";
 import { materialise } from "./operands.js";
 import { orderLoops, type Order, type Orders } from "./orders.js";
 import { shareOut } from "./share.js";
-import { overlapOf, slabOrder, slabsOf, type Overlap } from "./slabs.js";
 import { partsOf } from "./parts.js";
+import { separate } from "./separate.js";
+import { overlapOf, slabOrder, slabsOf, type Overlap } from "./slabs.js";
 import { reads, reduces } from "./values.js";
 
 /** Chooses kernels, layouts and places in the arena for a program that has been through the passes. */
 export const schedule = (original: Program, options: ScheduleOptions = {}): Schedule => {
-  const given = shareOut(materialise(original));
-  const first = regionsOf(given);
-  const chosen = choose(given, first, options);
+  const { program: given, regions: first, chosen, copies } = settle(shareOut(materialise(original)), options);
   const halos = halosOf(first, chosen.choices, (s) => chosen.orders.get(s) ?? natural(s));
   // What the user gives and gets is row-major: other storage of it is a copy.
-  const { program, image } = convert(given, (s) => sameOrder(s, chosen.orders.get(s) ?? natural(s), natural(s)) && !halos.has(s));
+  const { program, image } = convert(given, new Set(copies.keys()), (s) => sameOrder(s, chosen.orders.get(s) ?? natural(s), natural(s)) && !halos.has(s));
   const regions = regionsOf(program);
   const layouts = new Map<Source, Layout>();
   for (const s of storedSources(program)) {
@@ -35,6 +34,21 @@ export const schedule = (original: Program, options: ScheduleOptions = {}): Sche
     layouts.set(s, dense(s.shape, order, halo?.sides ?? s.shape.map(() => noHalo), halo?.fill ?? 0));
   }
   return new Planner(program, regions, layouts, options).plan(options.start ?? 0, options.gap ?? 0);
+};
+
+/** How often it is asked again whether copies pay, since with them others choose anew. */
+const rounds = 3;
+
+/** Storage and tiles, with copies for those who had better read their own. */
+const settle = (program: Program, options: ScheduleOptions): { readonly program: Program; readonly regions: readonly Region[]; readonly chosen: Chosen; readonly copies: ReadonlyMap<Source, Order> } => {
+  let copies: ReadonlyMap<Source, Order> = new Map();
+  for (let round = 0; ; round++) {
+    const regions = regionsOf(program);
+    const chosen = choose(program, regions, { ...options, order: (s) => options.order?.(s) ?? copies.get(s) });
+    const more = round < rounds ? separate(program, regions, chosen, copies, options.pick) : undefined;
+    if (!more || more.copies.size === copies.size) return { program, regions, chosen, copies };
+    ({ program, copies } = more);
+  }
 };
 
 const regionsOf = (program: Program): readonly Region[] => program.stages.flatMap((stage) => stage.pieces.map((piece) => analyse(stage, piece)));

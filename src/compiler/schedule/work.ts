@@ -61,7 +61,18 @@ interface Loaded {
   readonly last: boolean;
   /** Elements from one iteration of a variable to the next; NaN when not a constant. */
   readonly strides: ReadonlyMap<Variable, number>;
+  /** Whether a tile reads more of it than the nearest cache holds: nothing is left there by the tile before. */
+  readonly far: boolean;
+  /** How often it walks a little along memory, and then goes on somewhere else, if it is far. */
+  readonly jumps: number;
 }
+
+/** Within this of the last line, prefetching finds the next one. */
+const beside = 2048;
+/** Bytes that stay in the cache beside the core. */
+const nearest = 2 ** 15;
+/** Cycles of a jump to what is not there: measured, from 5 to 100. */
+const jump = 30;
 
 /** The work of a region with its sources stored in given orders, for tiles along any of its axes. */
 export class Workload {
@@ -83,7 +94,8 @@ export class Workload {
       const loops = this.inner.get(access.loops)!;
       const { count, innermost } = tripsOf(loops, access.variables);
       const strides = new Map([...access.variables].map((v) => [v, strideOf(access, v, orders)]));
-      return { access, count, innermost, last: innermost !== undefined && innermost === loops.at(-1), strides };
+      const far = innermost !== undefined && count * Math.min(64, Math.abs(4 * strides.get(innermost)!)) > nearest;
+      return { access, count, innermost, last: innermost !== undefined && innermost === loops.at(-1), strides, far, jumps: far ? jumpsOf(loops, count, strides) : 0 };
     });
   }
 
@@ -123,7 +135,7 @@ export class Workload {
       iterations += count;
       entries += count / Math.max(1, this.innermost(nest, this.inner.get(loops)!, lane, row));
     });
-    for (const { access, count, innermost, last, strides } of this.loaded) {
+    for (const { access, count, innermost, last, strides, far, jumps } of this.loaded) {
       const byRow = row !== undefined && access.variables.has(row) && !(aligned && groupSize(access, row) !== undefined);
       const step = strides.get(lane) ?? 0;
       if (step === 0) loads.add(count, byRow, false);
@@ -134,13 +146,14 @@ export class Workload {
         const bytes = Math.abs(4 * strides.get(innermost)!);
         const rowBytes = byRow ? Math.abs(4 * strides.get(row)!) : 0;
         const lines = Number.isNaN(bytes) ? 1 : Math.min(1, bytes / 64);
-        misses.add(count * lines * (bytes >= 4096 ? 3 : 0.3), rowBytes >= 64, false);
+        misses.add(count * lines * (bytes >= 4096 ? 3 : far ? 1 : 0.3), rowBytes >= 64, false);
         if (rowBytes >= 4096) misses.add(count * 0.1, true, false);
+        misses.add(jumps * jump, rowBytes >= 64, false);
       }
     }
     const d = row ? region.axes.indexOf(row) : -1;
-    const beside = row !== undefined && stridesOf(region.stage.shape, orders(region.stage))[d]! * region.piece.axes[d]!.step === 1;
-    return { storing: !scattered ? "vector" : beside ? "columns" : "lanes", loads, operations, misses, nests: [...nests.values()], iterations, entries, stores: this.stores };
+    const adjacent = row !== undefined && stridesOf(region.stage.shape, orders(region.stage))[d]! * region.piece.axes[d]!.step === 1;
+    return { storing: !scattered ? "vector" : adjacent ? "columns" : "lanes", loads, operations, misses, nests: [...nests.values()], iterations, entries, stores: this.stores };
   }
 
   /** Iterations of the innermost loop of a nest, which guards outside the tile keep apart from the loop around it. */
@@ -165,6 +178,22 @@ const tripsOf = (loops: readonly Variable[], variables: ReadonlySet<Variable>): 
     if (variables.has(v)) [count, innermost] = [sum, v];
   }
   return { count, innermost };
+};
+
+/** How often an access that walks along memory goes on somewhere else. */
+const jumpsOf = (loops: readonly Variable[], count: number, strides: ReadonlyMap<Variable, number>): number => {
+  let run = 4;
+  let times = count;
+  for (const v of loops.toReversed()) {
+    const stride = strides.get(v);
+    if (stride === undefined) continue;
+    const bytes = Math.abs(4 * stride);
+    // Steps that overlap, or leave nothing out, go on.
+    if (bytes > run) return bytes >= beside && run > 4 && run < 2 * beside ? times : 0;
+    run = bytes * extentOf(v);
+    times /= extentOf(v);
+  }
+  return 0;
 };
 
 /** `k` where an access knows `v` as `floor(v / k)` only. */
