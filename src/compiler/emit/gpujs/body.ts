@@ -1,6 +1,7 @@
 import { interval, negate, shift, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Condition, Read, Reduce, Source, Value } from "../../ir.js";
 import { Block } from "../text/block.js";
+import { branch } from "../text/branch.js";
 import type { Conditions } from "../text/conditions.js";
 import { conditionsOf } from "./conditions.js";
 import { binaryText, unaryText } from "./functions.js";
@@ -256,19 +257,8 @@ export class Body {
     }
   }
 
-  /** Writes an `if`. What the branches compute outside themselves comes before it. */
   branch(test: string, then: () => void, otherwise?: () => void): void {
-    const write = (f: () => void): Block => {
-      const inner = new Block("branch", this.block);
-      this.within(inner, f);
-      return inner;
-    };
-    const [first, second] = [write(then), otherwise && write(otherwise)];
-    this.block.close(`if (${test})`, first);
-    if (second) {
-      this.block.lines.pop();
-      this.block.close("} else", second);
-    }
+    branch(this, test, then, otherwise);
   }
 
   /** The text of a condition, or its value where the ranges of the indices decide it. */

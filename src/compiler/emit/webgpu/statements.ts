@@ -1,5 +1,6 @@
 import { extentOf, type Variable } from "../../../dsl/index.js";
 import { Block } from "../text/block.js";
+import { branch } from "../text/branch.js";
 import { numberText } from "./functions.js";
 import type { Library } from "./library.js";
 
@@ -51,18 +52,8 @@ export class Statements {
     this.block.close(header, inner);
   }
 
-  /** Writes an `if`. What the branches compute outside themselves comes before it. */
   branch(test: string, then: () => void, otherwise?: () => void): void {
-    const write = (f: () => void): Block => {
-      const inner = new Block("branch", this.block);
-      this.within(inner, f);
-      return inner;
-    };
-    const [first, second] = [write(then), otherwise && write(otherwise)];
-    this.block.close(`if (${test})`, first);
-    if (!second) return;
-    this.block.lines.pop();
-    this.block.close("} else", second);
+    branch(this, test, then, otherwise);
   }
 
   /** A loop over all values of a variable. */
