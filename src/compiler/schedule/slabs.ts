@@ -102,5 +102,6 @@ const rangeIn = (a: Affine, kernel: Kernel, j: number, count: number): Range | u
 export const slabOrder = (written: Buffer, read: Buffer, overlap: Overlap): "ascending" | "descending" | undefined => {
   const distance = written.offset - read.offset;
   if (distance >= 4 * read.layout.size || -distance >= 4 * written.layout.size || (overlap.same && distance === 0)) return undefined;
-  return distance > 0 ? "descending" : "ascending";
+  // Where the two start in the same place, it may be allowed in one of the two only.
+  return distance <= -overlap.below ? "ascending" : "descending";
 };

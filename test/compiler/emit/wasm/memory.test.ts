@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { emitWasm } from "../../../../src/compiler/emit/wasm/emit.js";
 import type { Program, Source, Stage } from "../../../../src/compiler/ir.js";
-import { add, floatFunction, indexOf, scale, shift, variable, type Affine, type Variable } from "../../../../src/dsl/index.js";
+import { add, floatFunction, floorDivide, indexOf, scale, shift, subtract, variable, type Affine, type Variable } from "../../../../src/dsl/index.js";
 import type { WasmPlan } from "../../../../src/runtime/wasm/index.js";
 import { interpret, ir } from "../../../support/interpret.js";
 import { randomProgram } from "../../../support/arbitrary.js";
@@ -118,6 +118,20 @@ describe("a step may write over what it reads", () => {
     const plan = emitWasm(program);
     await agrees(program, { x: volume(x.shape) }, plan);
     expect(new Set([...plan.inputs.filter((p) => p.name === "x"), ...plan.outputs].map((p) => p.offset)).size).toBe(1);
+  });
+});
+
+describe("a step that starts where what it reads starts", () => {
+  const [a, c] = [variable("a", 2), variable("c", 5)];
+
+  // Row 0 of the result lies over what row 1 reads, and row 1 reads nothing that row 0 needs.
+  test("runs backwards where its rows read what earlier rows write over", async () => {
+    const x = ir.input("x", [3]);
+    const at = shift(add(indexOf(a), subtract(floorDivide(indexOf(c), 2), indexOf(c))), -1);
+    const program = ir.program([ir.stage("y", [a, c], ir.read(x, [at], 0))], [x]);
+    const plan = emitWasm(program, { slab: 1 });
+    expect(plan.outputs[0]!.offset).toBe(plan.inputs[0]!.offset);
+    await agrees(program, { x: Float32Array.from([-3, -2, -1]) }, plan);
   });
 });
 
