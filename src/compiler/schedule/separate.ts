@@ -62,15 +62,16 @@ export const separate = (program: Program, regions: readonly Region[], { orders,
 
 /** The orders in which the regions of a stage had better find what others read too, where that is worth copies. */
 const betterOrders = (own: readonly Region[], current: Orders, readers: ReadonlyMap<Source, ReadonlySet<Stage>>, choices: Chosen["choices"], pick: Pick): ReadonlyMap<Source, Order> => {
-  const sources = [...new Set(own.flatMap((r) => [...touched(r)]))];
-  const shared = sources.filter((s) => s.kind !== "constants" && (readers.get(s)?.size ?? 0) > 1);
-  if (shared.length === 0) return new Map();
   const heaviest = own.reduce((a, b) => (a.terms >= b.terms ? a : b));
+  const sources = [...new Set(own.flatMap((r) => [...touched(r)]))];
+  // What it writes can't be copied before it is there.
+  const shared = sources.filter((s) => s.kind !== "constants" && s !== heaviest.stage && (readers.get(s)?.size ?? 0) > 1);
+  if (shared.length === 0) return new Map();
   const wanted = favourite(heaviest, new Map()).order;
   /** As it would like a source if all others stayed as they are. */
   const alone = (s: Source): Order | undefined => favourite(heaviest, new Map(sources.flatMap((t) => (t === s ? [] : [[t, current(t)] as const])))).order.get(s);
   // What nobody else reads is chosen anew when the copies are made.
-  const options = sources.filter((s) => s.kind !== "constants" && readers.has(s)).flatMap((source): { source: Source; orders: readonly Order[] }[] => {
+  const options = sources.filter((s) => shared.includes(s) || (s.kind !== "constants" && readers.get(s)?.size === 1)).flatMap((source): { source: Source; orders: readonly Order[] }[] => {
     const all = [wanted.get(source), alone(source), source.kind === "input" ? natural(source) : undefined].filter((o) => o !== undefined);
     const orders = all.filter((o, k) => !sameOrder(source, o, current(source)) && all.findIndex((p) => sameOrder(source, o, p)) === k);
     return orders.length > 0 ? [{ source, orders }] : [];

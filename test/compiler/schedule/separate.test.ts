@@ -3,10 +3,11 @@ import { conv3d } from "indexical/lib";
 import type { Schedule } from "../../../src/compiler/schedule/kernel.js";
 import { vjp } from "../../../src/compiler/index.js";
 import { runPasses } from "../../../src/compiler/passes.js";
+import { best, type Pick } from "../../../src/compiler/schedule/cost.js";
 import { schedule } from "../../../src/compiler/schedule/schedule.js";
 import { trace, type ProgramFunction, type Shapes } from "../../../src/compiler/trace.js";
-import { sizeOf, sum, tensor, type Kernel3d, type Matrix, type Volume } from "../../../src/dsl/index.js";
-import { interpret } from "../../support/interpret.js";
+import { indexOf, shift, sizeOf, sum, tensor, variable, type Kernel3d, type Matrix, type Variable, type Volume } from "../../../src/dsl/index.js";
+import { interpret, ir } from "../../support/interpret.js";
 import { runWasm } from "../emit/wasm/run.js";
 
 const passed = (f: unknown, shapes: Shapes) => runPasses(trace(f as ProgramFunction, shapes));
@@ -47,6 +48,22 @@ describe("storage that a reader has for itself", () => {
     const inputs = integers(shapes);
     const expected = interpret(p, inputs);
     const actual = await runWasm(p, inputs, 2, {});
+    for (const [name, { data }] of Object.entries(expected)) expect([...actual[name]!.data]).toEqual([...data]);
+  });
+
+  test("a sum that several read is no reader of itself", async () => {
+    const [x, t] = [ir.input("x", [12, 8, 16]), ir.input("t", [16, 16])];
+    const [a, b, c, d, e] = [variable("a", 12), variable("b", 8), variable("c", 16), variable("d", 16), variable("e", 8)];
+    const at = (...of: readonly Variable[]) => of.map(indexOf);
+    const both = ir.stage("both", [d, a, b], ir.reduce("sum", [c], ir.mul(ir.read(x, at(a, b, c)), ir.read(t, at(c, d)))));
+    const first = ir.stage("first", [d, a, b], ir.reduce("sum", [c], ir.read(both, at(c, a, b))));
+    const second = ir.stage("second", [a], ir.reduce("sum", [b, e, c], ir.add(ir.read(x, [shift(indexOf(a), -1), indexOf(b), indexOf(c)], 0), ir.read(both, at(c, a, e)))));
+    const p = ir.program([both, first, second], [x, t], { both, first, second });
+    // Any gain is worth a copy.
+    const pick: Pick = (region, orders) => ({ ...best(region, orders), cycles: 1e6 * best(region, orders).cycles });
+    const inputs = integers({ x: x.shape, t: t.shape });
+    const expected = interpret(p, inputs);
+    const actual = await runWasm(p, inputs, 1, { pick });
     for (const [name, { data }] of Object.entries(expected)) expect([...actual[name]!.data]).toEqual([...data]);
   });
 
