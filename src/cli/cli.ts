@@ -15,9 +15,9 @@ const wrt = ["--wrt <inputs>", "with --grad, the inputs to differentiate by: --w
 const tune = ["--tune", "measure schedules of each kernel first, each checked before it is timed (wasm, webgpu)"] as const;
 const tuning = ["--tuning <file>", "schedules that were measured before, as JSON; with --tune, winners are added to it"] as const;
 
-const to = ["--to <converter>", "a converter and its settings: acs, softAcs:mean=true, conv25d:axis=0, i3d, conv3d, tsm:nFold=8, alignShift:refThickness=2, a3d:dimension=3"] as const;
+const to = ["--to <converter>", "a converter and its settings: acs, softAcs:mean=true, conv25d:axis=0 (or 2.5d), i3d, conv3d, tsm:nFold=8, alignShift:refThickness=2, a3d:dimension=3; each but a3d takes pools=in-plane, which leaves the depth alone"] as const;
 
-const networkArgument = "a name of the library with its settings (unet:classes=6), an ONNX file, or FILE#EXPORT of a network";
+const networkArgument = "a name of the library with its settings (unet:classes=6), an ONNX file, a tfjs model.json, or FILE#EXPORT of a network";
 
 /** Each action leaves its exit code here: commander has no way to return it. */
 interface Outcome {
@@ -98,6 +98,7 @@ const define = (outcome: Outcome): Command => {
     .option("--intensity <how>", "of a network: min-max, z-score, window:LOW,HIGH (Hounsfield units), brain, lung, liver, bone, lesion")
     .option("--orientation <axes>", "of a network: turn the volume so that its axes point there, for example RAS; labels are turned back")
     .option("--spacing <mm>", "of a network: resample to these voxel sizes, for example 1,1,1; labels are resampled back")
+    .option("--series <name>", "of a network and a folder of several DICOM series: SeriesInstanceUID, or how the description starts")
     .option("--thickness <mm>", "of a network that reads it: thickness of the slices; what the file says by default")
     .option("--window <voxels>", "of a network: 64, or 32,128,128 (depth, height, width), or whole; the largest that fits in 1 GiB by default")
     .option("--overlap <share>", "of a network: share of a window that the next one covers again, 0.25 by default")
@@ -115,13 +116,13 @@ const define = (outcome: Outcome): Command => {
     .option(...shape)
     .option(...to)
     .option("--json", "print the figures as JSON")
-    .addHelpText("after", "\nExamples:\n  indexical summary resnet18 --shape x=1,3,224,224\n  indexical summary resnet18 --to acs --shape x=1,3,32,64,64\n  indexical summary unet:classes=6 --to alignShift:nFold=4 --shape x=1,1,7,64,64 --shape thickness=1,1")
+    .addHelpText("after", "\nExamples:\n  indexical summary resnet18 --shape x=1,3,224,224\n  indexical summary resnet18 --to acs --shape x=1,3,32,64,64\n  indexical summary unet:classes=6 --to alignShift:nFold=4,pools=in-plane --shape x=1,1,7,64,64")
     .action(finish(async () => (await import("./commands/summary.js")).summary));
 
   program
     .command("convert")
     .summary("makes a 3D network of a 2D one, weights included")
-    .description("Converts a 2D network with its weights. Writes weights.safetensors and a report, layer by layer; with --shape also model.onnx.")
+    .description("Converts a 2D network with its weights. Writes weights.safetensors and a report, layer by layer (report.txt, report.json); with --shape, that of the volume, multiply-adds are counted and model.onnx is written.")
     .argument("<FILE>", "weights (.safetensors .pth .pt .npz) or an ONNX model")
     .requiredOption(...to)
     .requiredOption("--output <folder>", "where the result goes")

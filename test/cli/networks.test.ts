@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -46,13 +46,22 @@ describe("summary", () => {
     expect(cli("summary", "nets.ts#tiny", "--shape", "x=1,1,2,3,4").stdout).toMatch(/only +conv 1 to 2.*\n[^]*parameters +4\n/);
   });
 
+  test("names are those that people write", () => {
+    const parametersOf = (...to: string[]): number => (JSON.parse(cli("summary", "UNet:classes=3,width=6", "--to", ...to, "--shape", "x=1,1,8,16,16", "--json").stdout) as { parameters: number }).parameters;
+    expect(parametersOf("2.5d")).toBe(parametersOf("conv25d"));
+    expect(parametersOf("soft-acs")).toBe(parametersOf("softAcs"));
+    expect(parametersOf("alignshift")).toBe(parametersOf("alignShift"));
+  });
+
   test("what is wrong is said with what there is", () => {
     expect(cli("summary", "unet:clases=3", "--shape", "x=1,1,8,8")).toMatchObject({ status: 2, stderr: expect.stringMatching(/unet has no setting clases .*\n.*Did you mean classes\?/) as string });
     expect(cli("summary", "unet:classes=many", "--shape", "x=1,1,8,8").stderr).toMatch(/unet: classes is many/);
     expect(cli("summary", "p3d:depth=17", "--shape", "x=1,1,9,8,8").stderr).toMatch(/depth is 17 .*\n.*one of 18ba, 34ba, 18, 63, 131, 199/);
     expect(cli("summary", "unet", "--to", "asc", "--shape", "x=1,1,8,8").stderr).toMatch(/no converter asc .*\n.*Did you mean acs\?/);
     expect(cli("summary", "unet")).toMatchObject({ status: 2, stderr: expect.stringMatching(/input x, and no shape was given/) as string });
-    expect(cli("summary", "une", "--shape", "x=1,1,8,8").stderr).toMatch(/une is no network/);
+    expect(cli("summary", "une", "--shape", "x=1,1,8,8").stderr).toMatch(/une is no network .*\n.*Did you mean unet\?/);
+    expect(cli("summary", "none.onnx", "--shape", "x=1,1,8,8")).toMatchObject({ status: 2, stderr: expect.stringMatching(/none\.onnx is no network, and there is no such file/) as string });
+    expect(cli("summary", "unet.safetensors", "--shape", "x=1,1,8,8")).toMatchObject({ status: 2, stderr: expect.stringMatching(/unet\.safetensors holds no network/) as string });
     expect(cli("summary", "nets.ts#number", "--shape", "x=1,1,8,8").stderr).toMatch(/nets\.ts#number is no network/);
   });
 });
@@ -61,13 +70,30 @@ describe("convert", () => {
   test("writes the weights of the 3D network, a report, and an ONNX model", () => {
     const ended = cli("convert", "unet.safetensors", "--net", "unet:classes=3,width=6", "--to", "i3d", "--output", "i3d", "--shape", "x=1,1,8,8,8");
     expect(ended).toMatchObject({ status: 0, stderr: "" });
-    expect(ended.stdout).toMatch(/enc1\.encode\.0 +conv .* -> i3d .*of conv.*repeated 3 times/);
+    expect(ended.stdout).toMatch(/enc1\.encode\.0 +conv 1 to 6, 3 x 3, padding 1 -> i3d \(axis 0\) +repeated 3 times along the depth, divided by 3 +60 to 168 /);
+    expect(ended.stdout).toMatch(/\nmultiply-adds  [\d,]+ to [\d,]+\n/);
     const written = readArrays(readFileSync(at("i3d/weights.safetensors")));
     const [before, after] = [weights["enc1.encode.0.weight"]!, written["enc1.encode.0.weight"]!];
     expect(after.shape).toEqual([6, 1, 3, 3, 3]);
     expect([...(after.data as Float32Array)].slice(0, 9)).toEqual([...(before.data as Float32Array)].slice(0, 9).map((v) => Math.fround(v / 3)));
     expect(readOnnx(readFileSync(at("i3d/model.onnx"))).graph.inputs[0]).toMatchObject({ name: "x" });
     expect(JSON.parse(readFileSync(at("i3d/report.json"), "utf8"))).toMatchObject({ network: "U-Net", parameters: { before: expect.any(Number) as number } });
+  });
+
+  test("a slice thickness needs no shape; channels of the image are those of the 2D network", () => {
+    const ended = cli("convert", "unet.safetensors", "--net", "unet:classes=3,width=6", "--to", "alignshift:firstConvChannels=2,pools=in-plane", "--output", "shifts", "--shape", "x=1,2,3,8,8");
+    expect(ended).toMatchObject({ status: 0, stderr: "" });
+    expect(readOnnx(readFileSync(at("shifts/model.onnx"))).graph.inputs.map(({ name }) => name)).toEqual(["x", "thickness"]);
+  });
+
+  test("what is wrong is said before anything is written", () => {
+    const acs = (...more: string[]) => cli("convert", "unet.safetensors", "--net", "unet:classes=3,width=6", "--to", "acs", "--output", "nothing", ...more);
+    expect(acs("--shape", "x=1,1,3,8,8")).toMatchObject({ status: 1, stdout: "", stderr: expect.stringMatching(/^layer pool_2 of U-Net, acs: maxPool: .* \[lib-extent\]\n.*--to acs:pools=in-plane/) as string });
+    expect(acs("--shape", "y=1,1,8,8,8")).toMatchObject({ status: 2, stdout: "", stderr: expect.stringMatching(/U-Net, acs has no input y .*\n.*inputs are x\./) as string });
+    expect(existsSync(at("nothing"))).toBe(false);
+    expect(cli("convert", "none.pth", "--to", "acs", "--output", "nothing")).toMatchObject({ status: 2, stderr: expect.stringMatching(/^cannot read none\.pth: there is no such file \[format-file\]\n$/) as string });
+    for (const to of ["tsm:nFold=0", "a3d:dimension=0", "alignShift:refThickness=-2"])
+      expect(cli("convert", "unet.safetensors", "--net", "unet:classes=3,width=6", "--to", to, "--output", "nothing")).toMatchObject({ status: 1, stderr: expect.stringMatching(/\[lib-argument\]/) as string });
   });
 
   test("weights that fit no network are refused", () => {
@@ -82,7 +108,7 @@ describe("run", () => {
   test("a network on a volume gives labels in its place; windows that cover it once give what the whole gives", () => {
     const ended = cli("run", ...model, "--input", "scan.nii.gz", "--intensity", "min-max", "--divisor", "4", "--output", "labels.nii.gz", "--device", "wasm");
     expect(ended).toMatchObject({ status: 0, stderr: "" });
-    expect(ended.stdout).toMatch(/^labels \[16, 12, 8\] -> labels\.nii\.gz; voxels of each class: \d+, \d+, \d+\n1 window of 8 x 12 x 16 on wasm in [\d.]+ s\n$/);
+    expect(ended.stdout).toMatch(/^U-Net, acs on 16 x 12 x 8 voxels of 2 x 3 x 4 mm, LAS\nlabels \[16, 12, 8\] -> labels\.nii\.gz; voxels of each class: \d+, \d+, \d+\n1 window of 8 x 12 x 16 on wasm in [\d.]+ s\n$/);
     const labels = readNifti(readFileSync(at("labels.nii.gz")));
     expect(labels).toMatchObject({ shape: [16, 12, 8], affine });
     // The converted weights are taken as they are.
@@ -111,6 +137,23 @@ describe("run", () => {
     expect([...(Object.values(readArrays(readFileSync(at("tiny.npy"))))[0]!.data as Uint8Array)]).toEqual([...scan].map((v) => (60 - v > v ? 1 : 0)));
     run("--scores", "--output", "scores.npy");
     expect(Object.values(readArrays(readFileSync(at("scores.npy"))))[0]).toMatchObject({ shape: [2, 8, 12, 16] });
+  });
+
+  test("scores as an image lie where the network saw the volume", () => {
+    expect(cli("run", "nets.ts#tiny", "--weights", "tiny.safetensors", "--input", "scan.nii.gz", "--spacing", "4,6,8", "--orientation", "RAS", "--scores", "--output", "scores.nii.gz", "--device", "wasm")).toMatchObject({ status: 0, stderr: "" });
+    const { shape, spacing, orientation } = readNifti(readFileSync(at("scores.nii.gz")));
+    expect({ shape, spacing: spacing.slice(0, 3), orientation }).toEqual({ shape: [8, 6, 4, 2], spacing: [4, 6, 8], orientation: "RAS" });
+  });
+
+  test("what does not apply is refused before anything runs", () => {
+    const run = (...more: string[]) => cli("run", ...model, "--input", "scan.nii.gz", ...more);
+    expect(run("--output", "o.png")).toMatchObject({ status: 2, stdout: "", stderr: expect.stringMatching(/--output o\.png ends in none of/) as string });
+    expect(run("--output", "o.npy", "--grad")).toMatchObject({ status: 2, stderr: expect.stringMatching(/--grad is for programs/) as string });
+    expect(run("--output", "o.npy", "--thickness", "2")).toMatchObject({ status: 2, stderr: expect.stringMatching(/U-Net, acs does not read a thickness/) as string });
+    expect(run("--output", "o.npy", "--thickness", "-2")).toMatchObject({ status: 2, stderr: expect.stringMatching(/--thickness -2 is no thickness/) as string });
+    expect(run("--output", "o.npy", "--series", "1.2")).toMatchObject({ status: 2, stderr: expect.stringMatching(/is no folder of DICOM files/) as string });
+    expect(cli("run", ...model, "--input", ".", "--output", "o.npy")).toMatchObject({ status: 2, stderr: expect.stringMatching(/none of which is a DICOM slice/) as string });
+    expect(cli("run", "resnet18:classes=2", "--input", "scan.nii.gz", "--output", "o.npy")).toMatchObject({ status: 2, stderr: expect.stringMatching(/ResNet-18 has no weights/) as string });
   });
 
   test("what is missing or does not fit is said", () => {

@@ -3,10 +3,10 @@ import { compile } from "../../compiler/index.js";
 import { constant, input, nodeOf, type AnyTensor, type Tensor, type Volume } from "../../dsl/index.js";
 import { predict, type Prediction } from "../../inference/index.js";
 import { ndarray, toFloat32, type VolumeImage } from "../../lib/formats/index.js";
-import { readLayersModelFile, writeArraysFile, writeVolumeFile } from "../../lib/formats/node.js";
-import { apply, meshNetLogits, type Network, type StateDict } from "../../lib/networks/index.js";
+import { writeArraysFile, writeVolumeFile } from "../../lib/formats/node.js";
+import { apply, type Network, type StateDict } from "../../lib/networks/index.js";
 import { prepare, reoriented, resampled, type Change } from "../../lib/volumes/index.js";
-import { isPlanar, loadModel, type ModelArguments } from "../models/model.js";
+import { channelsOf, fitting, isPlanar, isScript, loadModel, type ModelArguments } from "../models/model.js";
 import { namesNetwork } from "../models/catalogue.js";
 import { intensityOf, readVolume, type ReadVolume } from "../models/volume.js";
 import { interruptible, progressBar } from "../progress.js";
@@ -19,6 +19,7 @@ export interface RunNetworkArguments extends ModelArguments {
   readonly intensity?: string;
   readonly orientation?: string;
   readonly spacing?: string;
+  readonly series?: string;
   readonly thickness?: string;
   readonly window?: string;
   readonly overlap?: string;
@@ -27,25 +28,38 @@ export interface RunNetworkArguments extends ModelArguments {
   readonly scores?: boolean;
 }
 
+/** What `run` takes for programs only. */
+const ofPrograms = ["grad", "wrt", "tune", "tuning", "shape"] as const;
+
 /** Whether `run` is asked for a network on a volume, rather than for a program on arrays. */
 export const meansNetwork = (target: string, { weights, to, window }: RunNetworkArguments): boolean =>
-  namesNetwork(target) || weights !== undefined || to !== undefined || window !== undefined || (existsSync(target) && !/\.[cm]?[jt]sx?$/.test(target));
+  namesNetwork(target) || weights !== undefined || to !== undefined || window !== undefined || (!isScript(target) && (existsSync(target) || /^[\w-]+(:|$)|\.(onnx|json)$/i.test(target)));
 
 /** `indexical run NET`: a network on a volume, window by window; labels on the grid of the volume. */
-export const runNetwork = async (target: string, options: RunNetworkArguments): Promise<number> => {
-  const { image, thickness } = await volumeOf(options);
+export const runNetwork = async (target: string, options: RunNetworkArguments & Partial<Record<(typeof ofPrograms)[number], unknown>>): Promise<number> => {
+  const strange = ofPrograms.find((name) => options[name] !== undefined);
+  if (strange !== undefined) misused("cli-argument", `--${strange} is for programs, and ${target} is a network`, "Leave it out, or name a program: FILE#EXPORT.");
+  // What may be refused comes before what takes time.
   const changes = changesOf(options);
+  const window = windowOf(options.window);
+  const wanted = { overlap: numberOf("overlap", options.overlap), divisor: numberOf("divisor", options.divisor), threshold: numberOf("threshold", options.threshold) };
+  const slices = numberOf("thickness", options.thickness);
+  if (slices !== undefined && slices <= 0) misused("cli-argument", `--thickness ${options.thickness} is no thickness`, "Give millimetres, more than 0.");
+  const { image, thickness } = await volumeOf(options);
   const changed = prepare(image, ...changes);
   const ready = changed.image;
-  const { model, channels } = await modelOf(target, options, numberOf("thickness", options.thickness) ?? thickness);
+  const { model, channels, name, reads } = await modelOf(target, options, slices ?? thickness);
+  const classifier = isClassifier(model, channels, ready);
+  checkOutput(options, name, classifier);
+  if (slices !== undefined && !reads.includes("thickness")) misused("cli-argument", `--thickness ${options.thickness}: ${name} does not read a thickness`, "Only networks with slices of AlignShift do.");
   const volume = repeated(ready, channels);
+  console.log(`${name} on ${ready.shape.join(" x ")} voxels of ${ready.spacing.map(millimetres).join(" x ")} mm, ${ready.orientation}${reads.includes("thickness") ? `, slices ${millimetres(slices ?? thickness)} mm thick` : ""}`);
   await interruptible(async (signal) => {
     const bar = progressBar(target);
     try {
       const start = performance.now();
-      const window = windowOf(options.window);
       const common = { device: options.device, signal };
-      if (isClassifier(model, channels, ready)) {
+      if (classifier) {
         const compiled = await compile(({ x }: { x: Volume }) => model(x), { x: [1, channels, ...ready.shape.toReversed()] }, common);
         const { data, shape } = await compiled.run({ x: { data: volume.data, shape: [1, channels, ...ready.shape.toReversed()] } }, { signal, onProgress: bar.update });
         bar.stop();
@@ -55,8 +69,7 @@ export const runNetwork = async (target: string, options: RunNetworkArguments): 
         console.log(`scores [${shape.join(", ")}] -> ${options.output}; highest: ${best.map(([score, c]) => `class ${c} ${score.toFixed(4)}`).join(", ")}`);
       } else {
         const result = await predict(model as (x: Volume) => Volume, volume, {
-          ...common, window, overlap: numberOf("overlap", options.overlap), divisor: numberOf("divisor", options.divisor), threshold: numberOf("threshold", options.threshold),
-          result: options.scores ? "scores" : "labels", onProgress: bar.update,
+          ...common, ...wanted, window, result: options.scores ? "scores" : "labels", onProgress: bar.update,
         });
         bar.stop();
         await writeResult(options, result, changed.restore);
@@ -69,11 +82,26 @@ export const runNetwork = async (target: string, options: RunNetworkArguments): 
   return exit.done;
 };
 
+const millimetres = (mm: number): number => Number(mm.toPrecision(4));
+
+const isImage = (path: string): boolean => /\.nii(\.gz)?$/i.test(path);
+
+/** Refuses what could not be written, before anything runs. */
+const checkOutput = (options: RunNetworkArguments, name: string, classifier: boolean): void => {
+  const { output } = options;
+  const image = isImage(output);
+  if (!image && !/\.(npy|npz|safetensors)(\.gz)?$/i.test(output)) misused("cli-argument", `--output ${output} ends in none of .nii .nii.gz .npy .npz .safetensors`, "The ending says what is written.");
+  if (!classifier) return;
+  if (image) misused("cli-argument", `${name} gives one score a class, no image for ${output}`, "Write .npy, .npz or .safetensors.");
+  const option = (["window", "overlap", "divisor", "threshold", "scores"] as const).find((key) => options[key] !== undefined);
+  if (option !== undefined) misused("cli-argument", `--${option} is for networks that label voxels; ${name} gives one score a class`, "Leave it out.");
+};
+
 type AnyModel = (x: Volume) => AnyTensor;
 
-const volumeOf = async ({ input: given = [] }: RunNetworkArguments): Promise<ReadVolume> => {
+const volumeOf = async ({ input: given = [], series }: RunNetworkArguments): Promise<ReadVolume> => {
   if (given.length !== 1) misused("cli-argument", `${given.length} inputs for a network that reads one volume`, "Write --input VOLUME: a NIfTI file, a folder of DICOM files, or an array of three axes.");
-  return readVolume(given[0]!.replace(/^\w+=/, ""));
+  return readVolume(given[0]!.replace(/^\w+=/, ""), series);
 };
 
 const changesOf = ({ orientation, spacing, intensity = "none" }: RunNetworkArguments): readonly Change[] => {
@@ -96,15 +124,20 @@ const windowOf = (text: string | undefined): "whole" | number | readonly [number
   return extents.length === 1 ? extents[0]! : (extents as unknown as readonly [number, number, number]);
 };
 
-const modelOf = async (target: string, options: RunNetworkArguments, thickness: number): Promise<{ readonly model: AnyModel; readonly channels: number }> => {
-  if (target.endsWith(".json")) {
-    const layers = await readLayersModelFile(target);
-    return { model: (x) => meshNetLogits(x, layers, { axes: "kji" }), channels: 1 };
-  }
-  const { network, weights } = await loadModel(target, options);
+interface NamedRun {
+  readonly model: AnyModel;
+  readonly channels: number;
+  readonly name: string;
+  /** The names of its inputs. */
+  readonly reads: readonly string[];
+}
+
+const modelOf = async (target: string, options: RunNetworkArguments, thickness: number): Promise<NamedRun> => {
+  const { network, conversion, weights } = await loadModel(target, options);
   if (!weights) return misused("cli-argument", `${network.name} has no weights`, "Give them: --weights FILE (.safetensors, .pth, .npz, .onnx).");
   if (isPlanar(network)) misused("cli-argument", `${network.name} takes images, not volumes`, "Make it 3D: --to acs, or another converter.");
-  return { model: modelWith(network, weights, thickness), channels: channelsOf(network) };
+  const model = modelWith(network, weights, thickness);
+  return { model: (x) => fitting(conversion, () => model(x)), channels: channelsOf(network), name: network.name, reads: network.inputs };
 };
 
 /** A network on a volume; slices of `thickness` mm reach the layers that ask for it. */
@@ -114,14 +147,6 @@ const modelWith = (network: Network, weights: StateDict, thickness: number): Any
   const strange = others.find((name) => name !== "thickness");
   if (strange !== undefined) misused("cli-argument", `${network.name} reads ${strange} as well, which no option gives`, "Run it from a program: indexical run FILE#EXPORT.");
   return (x) => apply(network, params, { [first]: x, ...(others.length > 0 ? { thickness: constant<Tensor>(new Float32Array(x.shape[0]!).fill(thickness), [x.shape[0]!, 1]) } : {}) });
-};
-
-const channelsOf = (network: Network): number => {
-  for (const { layer } of network.nodes) {
-    if (layer.kind === "conv") return layer.in;
-    if (layer.kind === "variant") return layer.of.in;
-  }
-  return 1;
 };
 
 const isClassifier = (model: AnyModel, channels: number, image: VolumeImage): boolean => nodeOf(model(input<Volume>("x", [1, channels, ...image.shape.toReversed()]))).shape.length === 2;
@@ -136,12 +161,13 @@ const repeated = (image: VolumeImage, channels: number): VolumeImage => {
 
 const writeResult = async ({ output }: RunNetworkArguments, { volume, classes }: Prediction<VolumeImage>, restore: (labels: Pick<VolumeImage, "data" | "shape">) => VolumeImage): Promise<void> => {
   if (volume.data instanceof Float32Array) {
-    await writeArraysFile(output, { output: ndarray(volume.data, volume.shape.toReversed()) });
+    if (isImage(output)) await writeVolumeFile(output, volume);
+    else await writeArraysFile(output, { output: ndarray(volume.data, volume.shape.toReversed()) });
     console.log(`scores [${volume.shape.toReversed().join(", ")}] -> ${output}`);
     return;
   }
   const labels = restore({ data: volume.data, shape: volume.shape });
-  if (/\.nii(\.gz)?$/i.test(output)) await writeVolumeFile(output, labels);
+  if (isImage(output)) await writeVolumeFile(output, labels);
   else await writeArraysFile(output, { output: ndarray(labels.data as Uint8Array, labels.shape.toReversed()) });
   const counts = new Array<number>(Math.max(2, classes)).fill(0);
   for (const v of volume.data) counts[v]!++;

@@ -1,7 +1,7 @@
 import { suggest } from "../../dsl/suggest.js";
 import { a3d, acs, alignShift, conv25d, conv3d, i3d, softAcs, tsm, type Converter } from "../../lib/converters/index.js";
 import {
-  autofocusArchitectures, autofocusNetwork, convnext, convnextSizes, deeplabV3Plus, densenet121, lidcClassifier, lidcFcn, mobilenetV2, p3d, resnet101, resnet152, resnet18, resnet34, resnet3dClassifier, resnet50,
+  autofocusArchitectures, autofocusNetwork, convnext, convnextSizes, deeplabV3Plus, densenet121, lidcClassifier, lidcFcn, meshNetwork, mobilenetV2, p3d, planarDenseNet, resnet101, resnet152, resnet18, resnet34, resnet3dClassifier, resnet50, sliceDenseNet,
   squeezenet11, unet, unet3d, unetSegmenter, vgg11, vgg16, type AutofocusArchitecture, type Network,
 } from "../../lib/networks/index.js";
 import { misused } from "../usage.js";
@@ -42,6 +42,9 @@ const networks: Readonly<Record<string, Entry<Network>>> = {
   segmenter3d: { make: unetSegmenter, settings: { ...head, ...depths } },
   unet3d: { make: unet3d, settings: { ...head, width: "number" } },
   p3d: { make: p3d, settings: { depth: ["18ba", "34ba", "18", "63", "131", "199"], channels: "number" } },
+  meshnet: { make: meshNetwork, settings: { ...head, width: "number" } },
+  planarDenseNet: { make: planarDenseNet, settings: { out: "number", slices: "number", finest: [1, 2] } },
+  sliceDenseNet: { make: sliceDenseNet, settings: { mixing: ["alignShift", "tsm", "a3d"], slices: "number", out: "number", finest: [1, 2], nFold: "number", refThickness: "number" } },
   ...Object.fromEntries(autofocusArchitectures.map((name) => [name, autofocus(name)])),
 };
 
@@ -62,14 +65,26 @@ const converters: Readonly<Record<string, Entry<Converter>>> = {
 export const networkNames = Object.keys(networks);
 export const converterNames = Object.keys(converters);
 
+/** Names are found whatever their capitals, hyphens and dots: soft-acs is softAcs. */
+const bare = (name: string): string => name.toLowerCase().replaceAll(/[-._ ]/g, "");
+
+/** Other names that papers and people use. */
+const aliases: Readonly<Record<string, string>> = { "25d": "conv25d", "3d": "conv3d", squeezenet11: "squeezenet", mobilenetv2: "mobilenet", deeplabv3plus: "deeplab" };
+
+const keyOf = <T>(name: string, table: Readonly<Record<string, T>>): string | undefined => {
+  const wanted = aliases[bare(name)] ?? name;
+  return Object.hasOwn(table, wanted) ? wanted : Object.keys(table).find((key) => bare(key) === bare(wanted));
+};
+
 const made = <T>(what: string, text: string, table: Readonly<Record<string, Entry<T>>>): T => {
   const { name, settings } = parseSettings(text);
-  const entry = Object.hasOwn(table, name) ? table[name]! : misused("cli-argument", `there is no ${what} ${name}`, `Those known are ${Object.keys(table).join(", ")}.${suggest(name, Object.keys(table))}`);
+  const key = keyOf(name, table);
+  const entry = key !== undefined ? table[key]! : misused("cli-argument", `there is no ${what} ${name}`, `Those known are ${Object.keys(table).join(", ")}.${suggest(name, Object.keys(table))}`);
   return (entry.make as (settings: Settings) => T)(checkedSettings(name, settings, entry.settings));
 };
 
 /** Whether a text starts with the name of a network of the library. */
-export const namesNetwork = (text: string): boolean => Object.hasOwn(networks, text.split(":", 1)[0]!);
+export const namesNetwork = (text: string): boolean => keyOf(text.split(":", 1)[0]!, networks) !== undefined;
 
 /** The network of a name and its settings: `unet:classes=6`. @throws cli-argument */
 export const networkOf = (text: string): Network => made("network", text, networks);

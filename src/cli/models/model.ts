@@ -1,9 +1,12 @@
-import { existsSync } from "node:fs";
-import { elementCount, isOnnx, readOnnx, type Arrays } from "../../lib/formats/index.js";
-import { readBytes, readWeightsFile } from "../../lib/formats/node.js";
+import { existsSync, statSync } from "node:fs";
+import { IndexicalError } from "../../dsl/index.js";
+import { suggest } from "../../dsl/suggest.js";
+import type { Shapes } from "../../compiler/index.js";
+import { elementCount, isOnnx, readOnnx, weightsFormatOf, type Arrays } from "../../lib/formats/index.js";
+import { readBytes, readLayersModelFile, readWeightsFile } from "../../lib/formats/node.js";
 import { convert, type Conversion } from "../../lib/converters/index.js";
 import { networkOfOnnx } from "../../lib/onnx/network/index.js";
-import { parameters, type Network, type StateDict } from "../../lib/networks/index.js";
+import { meshNetOf, parameters, type Network, type StateDict } from "../../lib/networks/index.js";
 import { loadExport } from "../load.js";
 import { misused } from "../usage.js";
 import { converterOf, namesNetwork, networkNames, networkOf } from "./catalogue.js";
@@ -25,19 +28,27 @@ export interface ModelArguments {
 export const isNetwork = (value: unknown): value is Network =>
   typeof value === "object" && value !== null && "nodes" in value && Array.isArray(value.nodes) && "inputs" in value && "outputs" in value && "modules" in value;
 
+/** Whether a text names a file of TypeScript or JavaScript, with or without an export. */
+export const isScript = (target: string): boolean => /\.[cm]?[jt]sx?(#|$)/.test(target);
+
+const kinds = "a network of the library, an ONNX file, a tfjs model.json, or FILE#EXPORT of a network";
+const offered = `Those of the library are ${networkNames.join(", ")}.`;
+
 /**
- * The network of `NAME:SETTINGS`, of an ONNX file (with its weights), or of `FILE#EXPORT`, a TypeScript file that exports a network or a function that makes one.
+ * The network of `NAME:SETTINGS`, of an ONNX file or a tfjs layers model (with its weights), or of `FILE#EXPORT`, a TypeScript file that exports a network or a function that makes one.
  * Undefined when `target` is something else. @throws cli-argument, cli-export and what reading throws
  */
 const source = async (target: string): Promise<{ readonly network: Network; readonly weights?: StateDict } | undefined> => {
   if (namesNetwork(target)) return { network: networkOf(target) };
-  if (existsSync(target) && !/\.[cm]?[jt]sx?$/.test(target)) {
+  if (!isScript(target)) {
+    if (!existsSync(target)) return undefined;
+    if (!statSync(target).isFile()) return misused("cli-argument", `${target} is a folder`, `Name ${kinds}.`);
     const bytes = await readBytes(target);
-    if (!isOnnx(bytes)) return undefined;
+    if (weightsFormatOf(bytes) === "tfjs") return meshNetOf(await readLayersModelFile(target), { axes: "kji" });
+    if (!isOnnx(bytes)) return misused("cli-argument", `${target} holds no network`, `Name the network: unet --weights ${target}. ${offered}`);
     const { network, state } = networkOfOnnx(readOnnx(bytes));
     return { network, weights: state };
   }
-  if (!/\.[cm]?[jt]sx?(#|$)/.test(target)) return undefined;
   const { value } = await loadExport(target, (v) => isNetwork(v));
   return isNetwork(value) ? { network: value } : undefined;
 };
@@ -51,7 +62,7 @@ export const isPlanar = (network: Network): boolean => network.nodes.some(({ lay
 
 /** @throws cli-argument when `target` names no network */
 export const loadModel = async (target: string, { weights: file, to }: ModelArguments = {}): Promise<NamedModel> => {
-  const found = (await source(target)) ?? misused("cli-argument", `${target} is no network`, `Name one of the library (${networkNames.join(", ")}), an ONNX file, or FILE#EXPORT of a network.`);
+  const found = (await source(target)) ?? misused("cli-argument", `${target} is no network${/[./\\]/.test(target) ? ", and there is no such file" : ""}`, `Name ${kinds}.${suggest(target.split(":", 1)[0]!, networkNames)}\n  ${offered}`);
   const given = file === undefined ? found.weights : await readWeightsFile(file, { stripModule: true });
   const conversion = to === undefined ? undefined : convert(found.network, converterOf(to));
   const network = conversion?.network ?? found.network;
@@ -72,3 +83,35 @@ const checked = (network: Network, weights: Arrays): StateDict => {
 
 /** Which network of the library has parameters of these names and shapes, by its usual settings. */
 export const recognised = (weights: Arrays): string | undefined => networkNames.find((name) => fits(networkOf(name), weights));
+
+/** The in-channels of a network's first convolution. */
+export const channelsOf = (network: Network): number => {
+  for (const { layer } of network.nodes) {
+    if (layer.kind === "conv") return layer.in;
+    if (layer.kind === "variant") return layer.of.in;
+  }
+  return 1;
+};
+
+/** The shapes of a network's inputs: those given; of a slice thickness that is not, one for each sample. @throws cli-argument */
+export const inputShapes = (network: Network, given: Shapes): Shapes => {
+  const [first, ...others] = network.inputs as [string, ...string[]];
+  const strange = Object.keys(given).find((name) => !network.inputs.includes(name));
+  if (strange !== undefined) misused("cli-argument", `${network.name} has no input ${strange}`, `Its inputs are ${network.inputs.join(", ")}.`);
+  const example = [1, channelsOf(network), ...(isPlanar(network) ? [64, 64] : [32, 64, 64])].join();
+  if (!Object.hasOwn(given, first)) misused("cli-argument", `${network.name} has an input ${first}, and no shape was given for it`, `Write --shape ${first}=${example}.`);
+  const missing = others.find((name) => name !== "thickness" && !Object.hasOwn(given, name));
+  if (missing !== undefined) misused("cli-argument", `${network.name} has an input ${missing}, and no shape was given for it`, `Write --shape ${missing}=EXTENTS as well.`);
+  return { ...(others.includes("thickness") && { thickness: [given[first]![0] ?? 1, 1] }), ...given };
+};
+
+/** Does what depends on the shapes of a converted network; where they don't fit, says what helps. */
+export const fitting = <T>(conversion: Conversion | undefined, action: () => T): T => {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof IndexicalError) || !conversion || conversion.converter.pools === "in-plane" || !["lib-extent", "view-shapes"].includes(error.code)) throw error;
+    const remedy = `Where slices are few, let pools leave the depth alone: --to ${conversion.converter.name}:pools=in-plane. Else give more of them; a network that halves its input needs extents that can be halved as often.`;
+    throw new IndexicalError(error.code, error.message.slice(0, error.message.indexOf(` [${error.code}]`)), { remedy, cause: error });
+  }
+};

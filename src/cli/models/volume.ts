@@ -13,13 +13,18 @@ export interface ReadVolume {
 }
 
 /** A NIfTI file, a folder of DICOM files, or an array of three axes. @throws cli-argument and what the readers throw */
-export const readVolume = async (path: string): Promise<ReadVolume> => {
+export const readVolume = async (path: string, series?: string): Promise<ReadVolume> => {
   if (existsSync(path) && statSync(path).isDirectory()) {
     const files = readdirSync(path).filter((name) => statSync(join(path, name)).isFile());
     if (files.length === 0) misused("cli-argument", `the folder ${path} holds no files`, "A folder is read as a DICOM series.");
-    const image = readDicom(await Promise.all(files.map((name) => readBytes(join(path, name)))));
+    const read = await Promise.all(files.map(async (name) => ({ name, bytes: await readBytes(join(path, name)) })));
+    const slices = read.filter(({ name, bytes }) => isDicom(bytes) && name !== "DICOMDIR");
+    if (slices.length === 0) misused("cli-argument", `the folder ${path} holds ${files.length} files, none of which is a DICOM slice`, "Give the folder of one series, or one NIfTI or array file.");
+    if (slices.length < read.length) console.error(`left out, as no DICOM slices: ${read.filter((file) => !slices.includes(file)).map(({ name }) => name).join(", ")}`);
+    const image = readDicom(slices.map(({ bytes }) => bytes), series === undefined ? {} : { series });
     return { image, thickness: image.thickness };
   }
+  if (series !== undefined) misused("cli-argument", `--series ${series}: ${path} is no folder of DICOM files`);
   const bytes = await readBytes(path);
   const file = isGzip(bytes) ? gunzip(bytes) : bytes;
   if (isNifti(file)) {
@@ -33,6 +38,8 @@ export const readVolume = async (path: string): Promise<ReadVolume> => {
   return { image, thickness: 1 };
 };
 
+/** The mark of a DICOM file, after a preamble of 128 bytes. */
+const isDicom = (bytes: Uint8Array): boolean => Buffer.from(bytes.subarray(128, 132)).toString("latin1") === "DICM";
 
 /** How values are made what the network was trained on: `none`, `min-max`, `z-score`, `window:LOW,HIGH`, or a window by its name. @throws cli-argument */
 export const intensityOf = (text: string): Change | undefined => {

@@ -73,7 +73,7 @@ export const i3d = ({ axis = 0, pools = "isotropic" }: PoolOptions & { readonly 
 const inflation = (of: Of, axis: 0 | 1 | 2): [string, WeightMap["map"]] => {
   const extent = isotropicTaps(of).kernel[axis];
   const along = axisNames[axis];
-  if (of.kind === "conv") return [`repeated ${extent} times along the ${along}, divided by ${extent}`, ({ weight }) => ({ weight: spreadArray(weight, 2 + axis, Array<number>(extent).fill(1 / extent)) })];
+  if (of.kind === "conv") return [extent === 1 ? `an axis of extent 1 for the ${along}` : `repeated ${extent} times along the ${along}, divided by ${extent}`, ({ weight }) => ({ weight: spreadArray(weight, 2 + axis, Array<number>(extent).fill(1 / extent)) })];
   const [first, end] = flatWindow(extent, of.stride[0]);
   const factors = Array.from({ length: extent }, (_, i) => (i >= first && i < end ? 1 : 0));
   return [`on ${end - first} of ${extent} taps along the ${along}`, ({ weight }) => ({ weight: spreadArray(weight, 2 + axis, factors) })];

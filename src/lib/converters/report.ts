@@ -1,7 +1,7 @@
 import { sizeOf } from "../../dsl/index.js";
 import type { Network, Node } from "../networks/graph.js";
 import { layerParameters } from "../networks/parameters.js";
-import { describeLayer, describeOptions, table } from "../networks/print.js";
+import { describeLayer, describeOptions, table, thousands } from "../networks/print.js";
 import { layerMultiplyAdds, valueShapes, type InputShapes } from "../networks/summary.js";
 import type { Conversion } from "./convert.js";
 
@@ -67,11 +67,14 @@ export const conversionReport = (conversion: Conversion, shapes?: { readonly ima
   };
 };
 
-const changed = ({ before, after }: Change): string => (before === after ? String(before) : `${before} to ${after}`);
+const changed = ({ before, after }: Change): string => (before === after ? thousands(before) : `${thousands(before)} to ${thousands(after)}`);
+
+/** What a layer became; where that is said in terms of the layer itself, once. */
+const became = ({ before, after }: ReportedLayer): string => (before === after ? before : `${before} -> ${after.endsWith(` of ${before}`) ? after.slice(0, -` of ${before}`.length) : after}`);
 
 /** A report as text: a line a layer, and the totals. */
 export const printReport = ({ network, converter, layers, parameters, multiplyAdds }: ConversionReport): string => {
-  const rows = layers.map((l) => [l.name, l.before === l.after ? l.before : `${l.before} -> ${l.after}`, l.weights, changed(l.parameters), ...(l.multiplyAdds ? [changed(l.multiplyAdds)] : [])]);
+  const rows = layers.map((l) => [l.name, became(l), l.weights, changed(l.parameters), ...(l.multiplyAdds ? [changed(l.multiplyAdds)] : [])]);
   const head = ["name", "layer", "weights", "parameters", ...(multiplyAdds ? ["multiply-adds"] : [])];
-  return [`${network} by ${converter}`, "", table([head, ...rows]), "", `parameters ${changed(parameters)}`, ...(multiplyAdds ? [`multiply-adds ${changed(multiplyAdds)}`] : [])].join("\n");
+  return [`${network} by ${converter}`, "", table([head, ...rows]), "", `parameters     ${changed(parameters)}`, ...(multiplyAdds ? [`multiply-adds  ${changed(multiplyAdds)}`] : [])].join("\n");
 };

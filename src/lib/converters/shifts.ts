@@ -1,6 +1,7 @@
 import type { Kernel2d, Vector, Volume } from "../../dsl/index.js";
 import { a3dMix, alignShift as mixByThickness, conv3d, convTranspose3d, tsmShift, type SliceMixing } from "../conv/index.js";
 import { unsqueeze } from "../conv/kernels.js";
+import { checkInteger, refuse } from "../arguments.js";
 import type { ConvLayer, ConvTransposeLayer, LayerParameters, Variant, VariantLayer } from "../networks/layer.js";
 import type { Converter, ConvolutionPlace, PoolOptions } from "./converter.js";
 import { convOptions, inPlaneTaps, planarParameters, planarTerms } from "./taps.js";
@@ -51,9 +52,11 @@ export interface TsmConverterOptions extends ShiftConverterOptions {
 /**
  * TSM: some channels are read from the next slice, as many from the one before, and the 2D convolution is done on each slice.
  * Weights are those of the 2D network. Lin, Gan and Han, ICCV 2019.
+ * @throws lib-argument
  */
 export const tsm = (given: TsmConverterOptions = {}): Converter => {
   const { nFold = 8, shift = true, skipFirst = true, firstConvChannels, pools = "isotropic" } = given;
+  checkInteger("tsm", "nFold", nFold, 1);
   const shifted = afterMixing("tsm", { nFold }, (x) => tsmShift(x, { nFold }), { mixing: neighbours });
   const plain = unmixed("tsm", { nFold });
   return {
@@ -75,9 +78,12 @@ export interface AlignShiftConverterOptions extends TsmConverterOptions {
 /**
  * AlignShift: as TSM, but how much of the shifted slice is mixed in follows from the slice thickness, which is a further input of the network,
  * `thickness` [N] or [N, 1] in mm. Weights are those of the 2D network. Yang et al., MICCAI 2020.
+ * @throws lib-argument
  */
 export const alignShift = (given: AlignShiftConverterOptions = {}): Converter => {
   const { nFold = 8, refThickness = 2, paddingZero = false, shift = true, skipFirst = true, firstConvChannels, pools = "isotropic" } = given;
+  checkInteger("alignShift", "nFold", nFold, 1);
+  if (!(refThickness > 0 && refThickness < Infinity)) refuse("lib-argument", `alignShift: refThickness is ${refThickness}`, "Give a thickness in mm, more than 0.");
   const options = { nFold, refThickness, paddingZero };
   const mixed = afterMixing("alignShift", options, (x, _params, _of, { thickness }) => mixByThickness(x, thickness as unknown as Vector, options), { inputs: ["thickness"], mixing: neighbours });
   const plain = unmixed("alignShift", options);
@@ -99,9 +105,11 @@ export interface A3dConverterOptions extends Omit<ShiftConverterOptions, "pools"
 /**
  * A3D: every channel mixes the slices by a matrix of its own, `adaptive_align_weights` [D, D, C], which starts near the identity; then the
  * 2D convolution is done on each slice. Yang et al., MICCAI 2021.
+ * @throws lib-argument
  */
 export const a3d = (given: A3dConverterOptions = {}): Converter => {
   const { dimension = 3, skipFirst = true, firstConvChannels } = given;
+  checkInteger("a3d", "dimension", dimension, 1);
   const parameters = (of: Of): LayerParameters => ({ ...planarParameters(of), adaptive_align_weights: { shape: [dimension, dimension, of.in], init: { kind: "nearIdentity", noise: 0.1 } } });
   const mixed = afterMixing("a3d", { dimension }, (x, params) => a3dMix(x, params["adaptive_align_weights"] as unknown as SliceMixing), { parameters, mixing: { slices: dimension, multiplyAdds: dimension } });
   const plain = unmixed("a3d", { dimension });

@@ -21,6 +21,12 @@ export const formatOf = (bytes: Uint8Array): ArrayFormat | undefined => {
   return isSafetensors(bytes) ? "safetensors" : undefined;
 };
 
+/** Refuses bytes of no known format, showing how they start. @throws `format-unknown` */
+export const refuseUnknown = (bytes: Uint8Array, name: string, formats: string): never => {
+  const start = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return refuse("format-unknown", `${name} is none of ${formats}: ${bytes.length === 0 ? "it is empty" : `it starts with ${start}`}`);
+};
+
 /**
  * The arrays of a .npy, .npz, safetensors or NIfTI file, or of one of those compressed by gzip. The format is found from the bytes.
  * A .npy file and a NIfTI image give one array called `data`; that of a NIfTI image is indexed [i][j][k], as NiBabel indexes it.
@@ -34,10 +40,7 @@ export const readArrays = (bytes: Uint8Array, name = "the file", limits: Limits 
     case "npz": return readNpz(file, limits);
     case "safetensors": return readSafetensors(file);
     case "nifti": return single(toIjk(readNifti(file, limits)));
-    default: {
-      const start = [...file.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-      return refuse("format-unknown", `${name} is none of .npy, .npz, safetensors and NIfTI: ${file.length === 0 ? "it is empty" : `it starts with ${start}`}`);
-    }
+    default: return refuseUnknown(file, name, ".npy, .npz, safetensors and NIfTI");
   }
 };
 

@@ -61,10 +61,18 @@ export const readWeightsFile = async (path: string, options: WeightsOptions = {}
   return readWeights(bytes, { ...options, files: new Map(shards) });
 };
 
+const reasons: Readonly<Record<string, string>> = { ENOENT: "there is no such file", EISDIR: "it is a folder", EACCES: "that is not permitted", EEXIST: "there is a file where a folder is needed", ENOTDIR: "there is a file where a folder is needed", ENOSPC: "the disk is full" };
+
+/** Why the system refused, in words. */
+const reasonOf = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause);
+  return ("code" in cause && typeof cause.code === "string" ? reasons[cause.code] : undefined) ?? cause.message;
+};
+
 const attempt = async <T>(what: string, path: string, action: () => Promise<T>): Promise<T> => {
   try {
     return await action();
   } catch (cause) {
-    return refuse("format-file", `cannot ${what} ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, undefined, cause);
+    return refuse("format-file", `cannot ${what} ${path}: ${reasonOf(cause)}`, undefined, cause);
   }
 };

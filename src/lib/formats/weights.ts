@@ -1,4 +1,4 @@
-import { readArrays } from "./arrays.js";
+import { formatOf, readArrays, refuseUnknown } from "./arrays.js";
 import { gunzip, isGzip } from "./gzip.js";
 import type { Limits } from "./inflate.js";
 import { readLayersWeights } from "./layers-model.js";
@@ -44,6 +44,7 @@ const readers: Readonly<Record<WeightsFormat, (bytes: Uint8Array, files: Readonl
   tfjs: (bytes, files) => readLayersWeights(bytes, files),
   arrays: (bytes, _, limits) => {
     if (bytes[0] === 0x89 && bytes[1] === 0x48) refuse("format-unknown", "the file is HDF5 (Keras .h5), which is not read", "Save the weights as .npz or safetensors.");
+    if (formatOf(bytes) === undefined) refuseUnknown(bytes, "the file of weights", "PyTorch (.pth, .pt), safetensors, ONNX, .npz, .npy and tfjs model.json");
     return readArrays(bytes, "the file of weights", limits);
   },
 };

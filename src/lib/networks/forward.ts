@@ -1,4 +1,4 @@
-import { concat, isTensor, mean, pad, reshape, sizeOf, stopGradient, tensor, uniform, type AnyTensor, type Image, type Kernel2d, type Kernel3d, type Matrix, type Scalar, type Tensor, type Vector, type Volume } from "../../dsl/index.js";
+import { concat, IndexicalError, isTensor, mean, pad, reshape, sizeOf, stopGradient, tensor, uniform, type AnyTensor, type Image, type Kernel2d, type Kernel3d, type Matrix, type Scalar, type Tensor, type Vector, type Volume } from "../../dsl/index.js";
 import { anyRank } from "../any-rank.js";
 import { refuse } from "../arguments.js";
 import { batchNormTrainOf, groupNormOf, param, paramsUnder, type Params } from "../blocks/params.js";
@@ -61,7 +61,7 @@ export const forward = (net: Network, params: Params, inputs: Readonly<Record<st
   };
   for (const node of net.nodes) {
     const [first, ...rest] = node.from.map((name) => values.get(name)!);
-    values.set(node.name, applyLayer(node, first, rest, context));
+    values.set(node.name, named(net, node, () => applyLayer(node, first, rest, context)));
   }
   return { outputs: net.outputs.map((name) => values.get(name)!), running: runningAfter(params, updates), values: Object.fromEntries(values) };
 };
@@ -72,6 +72,17 @@ export const apply = <T extends AnyTensor = Tensor>(net: Network, params: Params
 
 const runningAfter = (params: Params, updates: ReadonlyMap<AnyTensor, Vector>): Record<string, Vector> =>
   updates.size === 0 ? {} : Object.fromEntries(Object.entries(params).flatMap(([name, before]) => (updates.has(before) ? [[name, updates.get(before)!] as const] : [])));
+
+/** What a layer refuses is said with its name. */
+const named = <T>(net: Network, { name }: Node, action: () => T): T => {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof IndexicalError)) throw error;
+    const { code, span, remedy, message } = error;
+    throw new IndexicalError(code, `layer ${name} of ${net.name}: ${message.slice(0, Math.max(0, message.indexOf(` [${code}]`)))}`, { span, cause: error, ...(remedy !== undefined && { remedy }) });
+  }
+};
 
 const applyLayer = (node: Node, x: AnyTensor, rest: readonly AnyTensor[], context: Context): AnyTensor => {
   const { layer } = node;

@@ -55,6 +55,9 @@ export const describeLayer = (layer: Layer): string => {
   }
 };
 
+/** A count as people read it: 1,814,073,344. */
+export const thousands = (n: number): string => String(Math.round(n)).replaceAll(/\B(?=(\d{3})+$)/g, ",");
+
 /** Columns of texts, each as wide as its widest; numbers given as `right` are set to the right. */
 export const table = (rows: readonly (readonly string[])[], right: ReadonlySet<number> = new Set()): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column].length)));

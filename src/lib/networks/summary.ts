@@ -3,7 +3,7 @@ import { forward } from "./forward.js";
 import type { Network, Node } from "./graph.js";
 import type { Layer } from "./layer.js";
 import { layerParameters, parameters, parameterShapes } from "./parameters.js";
-import { describeLayer, table } from "./print.js";
+import { describeLayer, table, thousands } from "./print.js";
 import { receptiveFields } from "./receptive-field.js";
 
 /** One layer of a summary. */
@@ -112,8 +112,6 @@ const peakElements = (net: Network, values: Readonly<Record<string, readonly num
   });
   return peak;
 };
-
-const thousands = (n: number): string => String(Math.round(n)).replaceAll(/\B(?=(\d{3})+$)/g, ",");
 
 /** A summary as text: a table of layers, and the totals. */
 export const printSummary = ({ name, layers, parameters: count, multiplyAdds, peakBytes, receptiveField }: Summary): string => {
