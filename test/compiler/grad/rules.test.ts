@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { argmax, compile, erf, fn, grad, IndexicalError, max, mean, min, prod, sigmoid, stopGradient, sum, tensor, uniform, type AnyTensor, type Matrix, type Scalar, type Vector } from "../../../src/index.js";
+import { trace } from "../../../src/compiler/trace.js";
+import { Tangent } from "./tangent.js";
 import { checkAdjoint, checkDevice, checkDifferences, reals } from "./check.js";
 
 const away = (low: number, high: number) => (n: number, seed: number): Float64Array => reals(n, seed).map((v) => low + ((high - low) * (v + 1)) / 2);
@@ -88,6 +90,16 @@ describe("at the corners", () => {
   it("a clamp lets its bounds through", async () => {
     expect(await slopes(fn((v) => Math.min(Math.max(v, -1), 1)), [-2, -1, 0, 1, 2])).toEqual([0, 1, 1, 1, 0]);
     expect(await slopes(fn((v) => Math.max(-1, Math.min(1, v))), [-2, -1, 0, 1, 2])).toEqual([0, 1, 1, 1, 0]);
+  });
+
+  it("a clamp whose bounds meet lets that one number through, and forward mode says the same", async () => {
+    const clamps = [fn((v: number) => Math.min(Math.max(v, 1), 1)), fn((v: number) => Math.max(1, Math.min(stopGradient(v), v))), fn((v: number) => Math.min(Math.max(v, 2), 1))];
+    const expected = [[0, 1, 0], [0, 1, 1], [0, 0, 0]];
+    for (const [k, f] of clamps.entries()) {
+      expect(await slopes(f, [0, 1, 2])).toEqual(expected[k]);
+      const { outputs } = trace(({ x }: { x: Vector }) => tensor((i) => f(x(i))), { x: [3] });
+      expect(new Tangent({ x: [0, 1, 2] }, { x: [1, 1, 1] }).of(outputs[0]!.node).map((d) => d.change)).toEqual(expected[k]);
+    }
   });
 
   it("the size has no slope at 0, and of two equal numbers the first counts", async () => {

@@ -89,7 +89,13 @@ export class Tangent {
       case "min":
       case "max": {
         const value = Math[e.op](a.value, b.value);
-        if (a.value === b.value) return { value, change: this.atTie(e, a, b) };
+        const clamp = clamped(e);
+        if (clamp) {
+          const [x, low, high] = [clamp.of, clamp.low, clamp.high].map((part) => this.eval(part, env)) as [Dual, Dual, Dual];
+          return { value, change: low.value <= x.value && x.value <= high.value ? x.change : 0 };
+        }
+        // What is fixed wins.
+        if (a.value === b.value) return { value, change: fixed(e.a) || fixed(e.b) ? 0 : a.change };
         return a.value === value ? a : b;
       }
       case "atan2": {
@@ -101,13 +107,6 @@ export class Tangent {
         return { value, change: value === 0 ? 0 : (a.change * a.value + b.change * b.value) / value };
       }
     }
-  }
-
-  /** What is fixed wins; a clamp lets its bounds through. */
-  private atTie(e: Extract<Expr, { kind: "binary" }>, a: Dual, b: Dual): number {
-    const clamped = [[e.a, e.b] as const, [e.b, e.a] as const].find(([x, y]) => fixed(y) && x.kind === "binary" && x.op === (e.op === "min" ? "max" : "min") && (fixed(x.a) || fixed(x.b)));
-    if (clamped) return clamped[0] === e.a ? a.change : b.change;
-    return fixed(e.b) ? 0 : fixed(e.a) ? 0 : a.change;
   }
 
   private reduce(e: Extract<Expr, { kind: "reduce" }>, env: Env): Dual {
@@ -186,6 +185,15 @@ const fixed = (e: Expr): boolean => {
     isFixed.set(e, is);
   }
   return is;
+};
+
+/** A clamp between fixed bounds lets through what is between them, or at one of them. */
+const clamped = (e: Extract<Expr, { kind: "binary" }>): { readonly of: Expr; readonly low: Expr; readonly high: Expr } | undefined => {
+  const [outer, inner] = fixed(e.b) ? [e.b, e.a] : [e.a, e.b];
+  if (!fixed(outer) || inner.kind !== "binary" || inner.op !== (e.op === "min" ? "max" : "min")) return undefined;
+  const [bound, of] = fixed(inner.b) ? [inner.b, inner.a] : [inner.a, inner.b];
+  if (!fixed(bound)) return undefined;
+  return e.op === "min" ? { of, low: bound, high: outer } : { of, low: outer, high: bound };
 };
 
 const unary = (op: Extract<Expr, { kind: "unary" }>["op"], { value: a, change }: Dual): Dual => {
