@@ -20,6 +20,7 @@ const given = args.filter((argument) => !argument.startsWith("--"));
 const pages = [
   "README.md",
   ...readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
+  ...readdirSync(join(root, "docs/guide")).map((name) => `docs/guide/${name}`),
   ...readdirSync(join(root, "examples")).map((name) => `examples/${name}/README.md`),
 ].filter((page) => existsSync(join(root, page)) && (given.length === 0 || given.includes(page)));
 

@@ -139,6 +139,16 @@ describe("run", () => {
     expect(Object.values(readArrays(readFileSync(at("scores.npy"))))[0]).toMatchObject({ shape: [2, 8, 12, 16] });
   });
 
+  test("labels are counted as they are written; windows that see less than the network would are named", () => {
+    const labels = (...more: string[]) => cli("run", ...model, "--input", "scan.nii.gz", "--intensity", "min-max", "--output", "counted.npy", "--device", "wasm", ...more);
+    const coarse = labels("--spacing", "4,6,8", "--divisor", "4");
+    const counts = /each class: ([\d, ]+)/.exec(coarse.stdout)![1]!.split(", ").map(Number);
+    expect(counts.reduce((a, b) => a + b)).toBe(16 * 12 * 8);
+    expect(coarse.stdout).not.toMatch(/the network sees/);
+    expect(labels("--spacing", "4,6,8")).toMatchObject({ status: 1, stderr: expect.stringMatching(/^layer \w+ of U-Net, acs: .*\n.*--divisor 4/) as string });
+    expect(labels("--window", "8,12,8").stdout).toMatch(/windows overlap by all x all x 2 and the network sees \d+ x \d+ x \d+ voxels/);
+  });
+
   test("scores as an image lie where the network saw the volume", () => {
     expect(cli("run", "nets.ts#tiny", "--weights", "tiny.safetensors", "--input", "scan.nii.gz", "--spacing", "4,6,8", "--orientation", "RAS", "--scores", "--output", "scores.nii.gz", "--device", "wasm")).toMatchObject({ status: 0, stderr: "" });
     const { shape, spacing, orientation } = readNifti(readFileSync(at("scores.nii.gz")));

@@ -4,7 +4,7 @@ import { constant, input, nodeOf, type AnyTensor, type Tensor, type Volume } fro
 import { predict, type Prediction } from "../../inference/index.js";
 import { ndarray, toFloat32, type VolumeImage } from "../../lib/formats/index.js";
 import { writeArraysFile, writeVolumeFile } from "../../lib/formats/node.js";
-import { apply, type Network, type StateDict } from "../../lib/networks/index.js";
+import { apply, summary, type Network, type StateDict } from "../../lib/networks/index.js";
 import { prepare, reoriented, resampled, type Change } from "../../lib/volumes/index.js";
 import { channelsOf, fitting, isPlanar, isScript, loadModel, type ModelArguments } from "../models/model.js";
 import { namesNetwork } from "../models/catalogue.js";
@@ -48,8 +48,9 @@ export const runNetwork = async (target: string, options: RunNetworkArguments & 
   const { image, thickness } = await volumeOf(options);
   const changed = prepare(image, ...changes);
   const ready = changed.image;
-  const { model, channels, name, reads } = await modelOf(target, options, slices ?? thickness);
-  const classifier = isClassifier(model, channels, ready);
+  const { model, channels, network } = await modelOf(target, options, slices ?? thickness);
+  const { name, inputs: reads } = network;
+  const classifier = isClassifier(model, channels, windowExtents(ready, window, wanted.divisor));
   checkOutput(options, name, classifier);
   if (slices !== undefined && !reads.includes("thickness")) misused("cli-argument", `--thickness ${options.thickness}: ${name} does not read a thickness`, "Only networks with slices of AlignShift do.");
   const volume = repeated(ready, channels);
@@ -74,6 +75,8 @@ export const runNetwork = async (target: string, options: RunNetworkArguments & 
         bar.stop();
         await writeResult(options, result, changed.restore);
         console.log(`${result.windows} window${result.windows === 1 ? "" : "s"} of ${result.window.join(" x ")} on ${result.device} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+        const seen = result.windows > 1 ? borderNote(network, channels, result.window, ready.shape.toReversed(), wanted.overlap ?? 0.25) : undefined;
+        if (seen !== undefined) console.log(seen);
       }
     } finally {
       bar.stop();
@@ -127,9 +130,7 @@ const windowOf = (text: string | undefined): "whole" | number | readonly [number
 interface NamedRun {
   readonly model: AnyModel;
   readonly channels: number;
-  readonly name: string;
-  /** The names of its inputs. */
-  readonly reads: readonly string[];
+  readonly network: Network;
 }
 
 const modelOf = async (target: string, options: RunNetworkArguments, thickness: number): Promise<NamedRun> => {
@@ -137,7 +138,7 @@ const modelOf = async (target: string, options: RunNetworkArguments, thickness: 
   if (!weights) return misused("cli-argument", `${network.name} has no weights`, "Give them: --weights FILE (.safetensors, .pth, .npz, .onnx).");
   if (isPlanar(network)) misused("cli-argument", `${network.name} takes images, not volumes`, "Make it 3D: --to acs, or another converter.");
   const model = modelWith(network, weights, thickness);
-  return { model: (x) => fitting(conversion, () => model(x)), channels: channelsOf(network), name: network.name, reads: network.inputs };
+  return { model: (x) => fitting(conversion, () => model(x), { windows: true }), channels: channelsOf(network), network };
 };
 
 /** A network on a volume; slices of `thickness` mm reach the layers that ask for it. */
@@ -149,7 +150,12 @@ const modelWith = (network: Network, weights: StateDict, thickness: number): Any
   return (x) => apply(network, params, { [first]: x, ...(others.length > 0 ? { thickness: constant<Tensor>(new Float32Array(x.shape[0]!).fill(thickness), [x.shape[0]!, 1]) } : {}) });
 };
 
-const isClassifier = (model: AnyModel, channels: number, image: VolumeImage): boolean => nodeOf(model(input<Volume>("x", [1, channels, ...image.shape.toReversed()]))).shape.length === 2;
+/** Extents that the network will see, or could: those of the volume need not be multiples of what it strides by. */
+const windowExtents = ({ shape }: VolumeImage, window: ReturnType<typeof windowOf>, divisor = 1): readonly number[] =>
+  window === undefined || window === "whole" ? shape.toReversed().map((n) => (window === "whole" || !(divisor >= 1) ? n : Math.ceil(n / divisor) * divisor)) : typeof window === "number" ? [window, window, window] : window;
+
+/** Whether the network gives one row of scores for each sample, and not a score for each voxel. */
+const isClassifier = (model: AnyModel, channels: number, extents: readonly number[]): boolean => nodeOf(model(input<Volume>("x", [1, channels, ...extents]))).shape.length === 2;
 
 /** The same values in every channel, as published networks for one modality have it. */
 const repeated = (image: VolumeImage, channels: number): VolumeImage => {
@@ -157,6 +163,16 @@ const repeated = (image: VolumeImage, channels: number): VolumeImage => {
   const data = new Float32Array(image.data.length * channels);
   for (let c = 0; c < channels; c++) data.set(image.data, c * image.data.length);
   return { ...image, data, shape: [...image.shape, channels] };
+};
+
+/** What to know where windows overlap by less than the network sees: its scores there are not those of the whole volume. */
+const borderNote = (network: Network, channels: number, window: readonly number[], extents: readonly number[], overlap: number): string | undefined => {
+  const [first, ...others] = network.inputs as [string, ...string[]];
+  const { receptiveField } = summary(network, { [first]: [1, channels, ...window], ...Object.fromEntries(others.map((name) => [name, [1, 1]])) });
+  const shared = window.map((n, axis) => (n >= extents[axis]! ? Infinity : n - Math.max(1, Math.round(n * (1 - overlap)))));
+  if (receptiveField.every((n, axis) => n <= shared[axis]! + 1 || shared[axis] === Infinity)) return undefined;
+  const field = receptiveField.map((n) => (n === Infinity ? "all" : n)).join(" x ");
+  return `windows overlap by ${shared.map((n) => (n === Infinity ? "all" : n)).join(" x ")} and the network sees ${field} voxels: near the borders of windows it sees padding instead of the volume; a larger --window or --overlap gives less of that`;
 };
 
 const writeResult = async ({ output }: RunNetworkArguments, { volume, classes }: Prediction<VolumeImage>, restore: (labels: Pick<VolumeImage, "data" | "shape">) => VolumeImage): Promise<void> => {
@@ -170,6 +186,6 @@ const writeResult = async ({ output }: RunNetworkArguments, { volume, classes }:
   if (isImage(output)) await writeVolumeFile(output, labels);
   else await writeArraysFile(output, { output: ndarray(labels.data as Uint8Array, labels.shape.toReversed()) });
   const counts = new Array<number>(Math.max(2, classes)).fill(0);
-  for (const v of volume.data) counts[v]!++;
+  for (const v of labels.data as Uint8Array) counts[v]!++;
   console.log(`labels [${labels.shape.join(", ")}] -> ${output}; voxels of each class: ${counts.join(", ")}`);
 };

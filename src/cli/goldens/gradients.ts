@@ -9,7 +9,7 @@ import type { Ran, RecordingMachine } from "./machine.js";
 /** What gradients may differ by: next to the largest number of their tensor. */
 export const gradientTolerance = (expected: NdArray): Tolerance => ({ rtol: 2e-4, atol: 2e-4 * toFloat64(expected).reduce((most, v) => Math.max(most, Math.abs(v)), 0) });
 
-/** A gradient that the case stores: of which of its outputs, by which of its arrays, and what the output is multiplied with. */
+/** A gradient that the case stores: of which of its outputs, by which of its inputs, and what the output is multiplied with. */
 interface Wanted {
   readonly name: string;
   readonly output: string;
@@ -29,7 +29,7 @@ const meaningOf = ({ arrays }: GoldenCase, name: string, outputs: readonly strin
   const shape = arrays[name]!.shape.join();
   const only = outputs.filter((o) => o.startsWith("output"));
   const whole = (by: string): Wanted | undefined => (only.length === 1 ? { name, output: only[0]!, by, seed: first(arrays, "g") } : undefined);
-  if (/^(input|param)\./.test(rest)) return rest in arrays ? whole(rest) : undefined;
+  if (/^(input|param)\./.test(rest)) return whole(rest);
   if (`output.${rest}` in arrays) {
     const by = Object.keys(arrays).find((array) => array.startsWith("input.") && arrays[array]!.shape.join() === shape);
     return by === undefined ? undefined : { name, output: `output.${rest}`, by, seed: first(arrays, `g.${rest}`) };
@@ -56,7 +56,9 @@ export const gradientsOf = async (golden: GoldenCase, { outputs }: Outcome, mach
     const source = outputs[output] && sourceOf(machine.ran, outputs[output]);
     if (!source) continue;
     const { from, key } = source;
-    const inputOf = (array: string): string | undefined => Object.keys(from.inputs).find((name) => from.inputs[name] === golden.arrays[array]);
+    // Parameters that a recipe gives, or that were converted, are not those of the file; networks take them by the names that the case has.
+    const inputOf = (array: string): string | undefined =>
+      Object.keys(from.inputs).find((name) => array in golden.arrays && from.inputs[name] === golden.arrays[array]) ?? (array in from.inputs ? array : undefined);
     const mine = wanted.flatMap((w) => {
       const input = w.output === output ? inputOf(w.by) : undefined;
       return input === undefined ? [] : [{ ...w, input }];

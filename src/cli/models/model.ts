@@ -1,4 +1,5 @@
 import { existsSync, statSync } from "node:fs";
+import { basename } from "node:path";
 import { IndexicalError } from "../../dsl/index.js";
 import { suggest } from "../../dsl/suggest.js";
 import type { Shapes } from "../../compiler/index.js";
@@ -47,7 +48,8 @@ const source = async (target: string): Promise<{ readonly network: Network; read
     if (weightsFormatOf(bytes) === "tfjs") return meshNetOf(await readLayersModelFile(target), { axes: "kji" });
     if (!isOnnx(bytes)) return misused("cli-argument", `${target} holds no network`, `Name the network: unet --weights ${target}. ${offered}`);
     const { network, state } = networkOfOnnx(readOnnx(bytes));
-    return { network, weights: state };
+    // Exporters call every graph main_graph or torch_jit.
+    return { network: { ...network, name: basename(target).replace(/\.onnx$/i, "") }, weights: state };
   }
   const { value } = await loadExport(target, (v) => isNetwork(v));
   return isNetwork(value) ? { network: value } : undefined;
@@ -105,13 +107,17 @@ export const inputShapes = (network: Network, given: Shapes): Shapes => {
   return { ...(others.includes("thickness") && { thickness: [given[first]![0] ?? 1, 1] }), ...given };
 };
 
-/** Does what depends on the shapes of a converted network; where they don't fit, says what helps. */
-export const fitting = <T>(conversion: Conversion | undefined, action: () => T): T => {
+/** Does what depends on the shapes that a network is given; where they don't fit, says what helps. @param windows whether `--divisor` is to be had */
+export const fitting = <T>(conversion: Conversion | undefined, action: () => T, { windows = false } = {}): T => {
   try {
     return action();
   } catch (error) {
-    if (!(error instanceof IndexicalError) || !conversion || conversion.converter.pools === "in-plane" || !["lib-extent", "view-shapes"].includes(error.code)) throw error;
-    const remedy = `Where slices are few, let pools leave the depth alone: --to ${conversion.converter.name}:pools=in-plane. Else give more of them; a network that halves its input needs extents that can be halved as often.`;
+    if (!(error instanceof IndexicalError) || !["lib-extent", "view-shapes"].includes(error.code)) throw error;
+    const remedy = [
+      "A network that halves its input needs extents that can be halved as often",
+      windows ? ": pad the volume to multiples with --divisor 4, 8, 16 or 32." : ".",
+      conversion && conversion.converter.pools !== "in-plane" ? ` Where slices are few, let pools leave the depth alone: --to ${conversion.converter.name}:pools=in-plane.` : "",
+    ].join("");
     throw new IndexicalError(error.code, error.message.slice(0, error.message.indexOf(` [${error.code}]`)), { remedy, cause: error });
   }
 };

@@ -24,9 +24,7 @@ const convnextOf = (sizes: { readonly depths?: readonly number[]; readonly dims?
   // Only training leaves blocks out; the scale of the head is in its weights.
   ctor.ignore("drop_path_rate", "head_init_scale", "in_22k");
   const given = { ...(ctor.has("depths") ? { depths: ctor.numbers("depths") } : {}), ...(ctor.has("dims") ? { dims: ctor.numbers("dims") } : {}) };
-  const net = convnext({ ...sizes, ...given, ...classesOf(ctor), channels: ctor.number("in_chans", 3), layerScale: ctor.number("layer_scale_init_value", 1e-6) });
-  if (!(ctor.number("layer_scale_init_value", 1e-6) > 0)) unmapped("layer_scale_init_value of 0: blocks without a scale");
-  return acs(net);
+  return acs(convnext({ ...sizes, ...given, ...classesOf(ctor), channels: ctor.number("in_chans", 3), layerScale: ctor.number("layer_scale_init_value", 1e-6) }));
 };
 
 const lidcModels: Family = Object.fromEntries([["resnet", "ResNet", "resnet18"], ["densenet", "DenseNet", "densenet121"], ["vgg", "VGG", "vgg16"]].flatMap(([file, name, backbone]) => [

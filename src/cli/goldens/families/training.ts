@@ -53,7 +53,9 @@ const lossOf = (text: string): ((logits: AnyTensor, target: AnyTensor) => Scalar
 const modelOf = (golden: GoldenCase): Network => {
   const name = golden.description.string("model");
   const [, classes] = /^ACSUNet\((\d+)\)$/.exec(name) ?? [];
-  return classes === undefined ? sourceOf(name, golden.ctor) : convert(unet({ classes: Number(classes) }), converters.acs()).network;
+  if (classes !== undefined) return convert(unet({ classes: Number(classes) }), converters.acs()).network;
+  const [, planar] = /^ACSConverter\((.+)\)$/.exec(name) ?? [];
+  return planar === undefined ? sourceOf(name, golden.ctor) : convert(sourceOf(planar, golden.ctor), converters.acs()).network;
 };
 
 /** The running statistics start as those of a new network, unless the case stores them. */

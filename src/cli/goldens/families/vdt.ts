@@ -59,7 +59,6 @@ const p3d =
     const order = typeof numbers === "number" ? [numbers] : numbers;
     const strides = triple(strideOf(golden));
     const strided = strides.some((s) => s !== 1);
-    if (order.length > 1 && strided) unmapped("a stride and several blocks: it is not said which of them has it");
     const norm = normOf(ctor, "batch");
     const several = [...parametersOf(golden).keys()].some((key) => key.startsWith("0."));
     let into = channelsOf(golden);
@@ -67,7 +66,8 @@ const p3d =
       const at = several ? `${k}.` : "";
       const { out, downsample } = blockParameters(golden, at);
       const planes = out("conv1");
-      const part = block(at, { into, planes, stride: strided ? strides : 1, type: p3dTypes[n % 3], norm, downsample });
+      // As in the network, the first of several blocks strides.
+      const part = block(at, { into, planes, stride: strided && k === 0 ? strides : 1, type: p3dTypes[n % 3], norm, downsample });
       into = planes * expansion;
       return part;
     });
