@@ -133,10 +133,17 @@ export const decide = (c: Condition, given: Condition): Condition => {
   }
 };
 
-/** `a * b`, where a guarded zero in either guards the product. */
+/**
+ * `a * b`, where a guarded zero in either guards the product. A zero that data decide on stays with its factor, which may be computed once for many
+ * products; only of a mask of one number the product is what is chosen.
+ */
 export const product = (a: Value, b: Value, given: Condition): Value => {
-  if (a.kind === "select" && isNumber(a.otherwise, 0)) return guarded(a.condition, product(a.then, b, given), nothing, given);
-  if (b.kind === "select" && isNumber(b.otherwise, 0)) return guarded(b.condition, product(a, b.then, given), nothing, given);
+  for (const [v, times] of [[a, (then: Value) => product(then, b, given)], [b, (then: Value) => product(a, then, given)]] as const) {
+    if (v.kind !== "select" || !isNumber(v.otherwise, 0)) continue;
+    const all = conjuncts(v.condition);
+    const kept = v.then.kind === "constant" ? [] : all.filter(hasTest);
+    if (kept.length < all.length) return guarded(and(...all.filter((c) => !kept.includes(c))), times(select(and(...kept), v.then, nothing)), nothing, given);
+  }
   return binary("mul", a, b);
 };
 

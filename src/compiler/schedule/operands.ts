@@ -1,7 +1,7 @@
-import { extentOf, indexOf, integer, interval, negate, shift, subtract, variable, type Affine, type Variable } from "../../dsl/index.js";
-import { and, atLeast, conditionKey, conjuncts, mapCondition, visitCondition } from "../conditions.js";
+import { extentOf, indexOf, integer, interval, negate, shift, subtract, substitute, variable, type Affine, type Variable } from "../../dsl/index.js";
+import { and, atLeast, conditionKey, conjuncts, hasTest, mapCondition, visitCondition } from "../conditions.js";
 import type { Condition, Piece, Program, Read, Reduce, Source, Stage, Value } from "../ir.js";
-import { constant, freeVariables, isNumber, mapParts, multiplyAll, nothing, read, select, valueKey, variablesOf, visitParts } from "../values.js";
+import { constant, freeVariables, isNumber, mapParts, multiplyAll, nothing, read, remakeData, select, valueKey, variablesOf, visitParts } from "../values.js";
 import { costOf, factors } from "./analysis.js";
 import { reads, redirect, usesData } from "./values.js";
 
@@ -58,7 +58,7 @@ class Operands {
 
   /** A read of a stage that holds the operand, where that is cheaper; the operand itself otherwise. */
   private operand(name: string, f: Value, sum: Reduce, axes: readonly Variable[], loops: readonly Variable[]): Value {
-    const { guard, plain } = f.kind === "select" && isNumber(f.otherwise, 0) ? { guard: conjuncts(f.condition), plain: f.then } : guardOfFill(f);
+    const { guard, plain } = f.kind === "select" && isNumber(f.otherwise, 0) ? guardOfSelect(f) : guardOfFill(f);
     const cost = costOf(plain);
     if (cost === 0) return f;
     const variables = freeVariables(f);
@@ -75,8 +75,9 @@ class Operands {
     const images = new Map(forms.map((a, d) => [a.key, shift(indexOf(own[d]!), ranges[d]!.low)]));
     const affine = (a: Affine): Affine => {
       if (a.terms.length === 0) return a;
-      const image = images.get(canonical(a).key)!;
-      return shift(isNegative(a) ? negate(image) : image, a.constant);
+      const image = usesData(a) ? undefined : images.get(canonical(a).key);
+      if (image) return shift(isNegative(a) ? negate(image) : image, a.constant);
+      return substitute(a, (x) => images.get(indexOf(x).key), (atom) => remakeData(atom, value(atom.value as Value)));
     };
     const value = (v: Value): Value => mapParts(v, value, affine);
     const rest = guard.filter((c) => !forms.some((a) => bound(a, c)));
@@ -99,6 +100,12 @@ class Operands {
     return v;
   }
 }
+
+/** The guard on indices of a value that is zero outside; what data decide on stays in the value. */
+const guardOfSelect = ({ condition, then, otherwise }: Extract<Value, { kind: "select" }>): { readonly guard: readonly Condition[]; readonly plain: Value } => {
+  const all = conjuncts(condition);
+  return { guard: all.filter((c) => !hasTest(c)), plain: select(and(...all.filter(hasTest)), then, otherwise) };
+};
 
 /** A value that is zero wherever its one read with a fill leaves the source, as a guarded value. */
 const guardOfFill = (f: Value): { readonly guard: readonly Condition[]; readonly plain: Value } => {
@@ -152,30 +159,36 @@ const canonical = (a: Affine): Affine => {
 };
 
 /**
- * The index expressions that a guarded value is a function of, constants and signs apart: one for each axis of what holds it.
- * Undefined when they overlap, so that the value depends on its variables in some other way.
+ * The index expressions that a guarded value is a function of, constants and signs apart: one for each axis of what holds it. Those
+ * that have an index in common, or depend on data, are taken apart: each of their indices is an axis. Undefined when it depends on others than `outer`.
  */
 const formsOf = (v: Value, guard: readonly Condition[], outer: ReadonlySet<Variable>): readonly Affine[] | undefined => {
   const forms = new Map<string, Affine>();
+  const apart = new Set<Variable>();
   let plain = true;
   const visit = (w: Value): void => {
     if (w.kind === "reduce" || w.kind === "uniform") plain = false;
     else visitParts(w, visit, affine);
   };
   const affine = (a: Affine): void => {
-    if (usesData(a)) plain = false;
+    if (usesData(a)) for (const x of variablesOf(a)) apart.add(x);
     else if (a.terms.length > 0) forms.set(canonical(a).key, canonical(a));
   };
   visit(v);
   for (const c of guard) visitCondition(c, affine, visit);
-  const used = new Set<Variable>();
-  for (const a of forms.values()) {
-    for (const x of variablesOf(a)) {
-      if (used.has(x) || !outer.has(x)) return undefined;
-      used.add(x);
-    }
+  const all = [...forms.values()].map((a) => ({ a, variables: [...variablesOf(a)] }));
+  const counts = new Map<Variable, number>();
+  for (const { variables } of all) for (const x of variables) counts.set(x, (counts.get(x) ?? 0) + 1);
+  for (const [x, n] of counts) if (n > 1) apart.add(x);
+  let whole = all;
+  for (;;) {
+    const kept = whole.filter(({ variables }) => !variables.some((x) => apart.has(x)));
+    if (kept.length === whole.length) break;
+    for (const f of whole) if (!kept.includes(f)) for (const x of f.variables) apart.add(x);
+    whole = kept;
   }
-  return plain ? [...forms.values()] : undefined;
+  if (!plain || [...counts.keys(), ...apart].some((x) => !outer.has(x))) return undefined;
+  return [...whole.map(({ a }) => a), ...[...apart].map(indexOf)];
 };
 
 /** What guards leave of the range of an expression. */
