@@ -130,6 +130,16 @@ describe("run", () => {
     expect(Object.keys(readArrays(readFileSync(at("onnx-25d/weights.safetensors")))).length).toBeGreaterThan(10);
   });
 
+  test("the ONNX model that convert wrote runs as it is, and gives what the network gives", () => {
+    for (const to of ["a3d:dimension=8", "alignShift:pools=in-plane"]) {
+      const common = ["--input", "scan.nii.gz", "--intensity", "min-max", "--device", "wasm"];
+      cli("convert", "unet.safetensors", "--net", "unet:classes=3,width=6", "--to", to, "--output", "written", "--shape", "x=1,1,8,12,16");
+      expect(cli("run", "written/model.onnx", ...common, "--output", "lowered.npy")).toMatchObject({ status: 0, stderr: "" });
+      cli("run", "unet:classes=3,width=6", "--weights", "unet.safetensors", "--to", to, ...common, "--output", "named.npy");
+      expect(readFileSync(at("lowered.npy"))).toEqual(readFileSync(at("named.npy")));
+    }
+  });
+
   test("of FILE#EXPORT, in windows, as labels and as scores", () => {
     const run = (...more: string[]) => cli("run", "nets.ts#tiny", "--weights", "tiny.safetensors", "--input", "scan.npy", "--window", "5", "--overlap", "0", "--device", "wasm", ...more);
     expect(run("--output", "tiny.npy").stdout).toMatch(/24 windows of 5 x 5 x 5/);

@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
 import { compile } from "../../compiler/index.js";
-import { constant, input, nodeOf, type AnyTensor, type Tensor, type Volume } from "../../dsl/index.js";
+import { constant, IndexicalError, input, nodeOf, type Tensor, type Volume } from "../../dsl/index.js";
 import { predict, type Prediction } from "../../inference/index.js";
-import { ndarray, toFloat32, type VolumeImage } from "../../lib/formats/index.js";
-import { writeArraysFile, writeVolumeFile } from "../../lib/formats/node.js";
+import { ndarray, readOnnx, toFloat32, type VolumeImage } from "../../lib/formats/index.js";
+import { readBytes, writeArraysFile, writeVolumeFile } from "../../lib/formats/node.js";
 import { apply, summary, type Network, type StateDict } from "../../lib/networks/index.js";
 import { prepare, reoriented, resampled, type Change } from "../../lib/volumes/index.js";
 import { channelsOf, fitting, isPlanar, isScript, loadModel, type ModelArguments } from "../models/model.js";
 import { namesNetwork } from "../models/catalogue.js";
+import { onnxProgram, type VolumeModel } from "../models/onnx-program.js";
 import { intensityOf, readVolume, type ReadVolume } from "../models/volume.js";
 import { interruptible, progressBar } from "../progress.js";
 import { exit, misused } from "../usage.js";
@@ -41,15 +42,15 @@ export const runNetwork = async (target: string, options: RunNetworkArguments & 
   if (strange !== undefined) misused("cli-argument", `--${strange} is for programs, and ${target} is a network`, "Leave it out, or name a program: FILE#EXPORT.");
   // What may be refused comes before what takes time.
   const changes = changesOf(options);
-  const window = windowOf(options.window);
+  const asked = windowOf(options.window);
   const wanted = { overlap: numberOf("overlap", options.overlap), divisor: numberOf("divisor", options.divisor), threshold: numberOf("threshold", options.threshold) };
   const slices = numberOf("thickness", options.thickness);
   if (slices !== undefined && slices <= 0) misused("cli-argument", `--thickness ${options.thickness} is no thickness`, "Give millimetres, more than 0.");
   const { image, thickness } = await volumeOf(options);
   const changed = prepare(image, ...changes);
   const ready = changed.image;
-  const { model, channels, network } = await modelOf(target, options, slices ?? thickness);
-  const { name, inputs: reads } = network;
+  const { model, channels, name, reads, extents, network } = await modelOf(target, options, slices ?? thickness);
+  const window = asked ?? extents;
   const classifier = isClassifier(model, channels, windowExtents(ready, window, wanted.divisor));
   checkOutput(options, name, classifier);
   if (slices !== undefined && !reads.includes("thickness")) misused("cli-argument", `--thickness ${options.thickness}: ${name} does not read a thickness`, "Only networks with slices of AlignShift do.");
@@ -75,7 +76,7 @@ export const runNetwork = async (target: string, options: RunNetworkArguments & 
         bar.stop();
         await writeResult(options, result, changed.restore);
         console.log(`${result.windows} window${result.windows === 1 ? "" : "s"} of ${result.window.join(" x ")} on ${result.device} in ${((performance.now() - start) / 1000).toFixed(1)} s`);
-        const seen = result.windows > 1 ? borderNote(network, channels, result.window, ready.shape.toReversed(), wanted.overlap ?? 0.25) : undefined;
+        const seen = network && result.windows > 1 ? borderNote(network, channels, result.window, ready.shape.toReversed(), wanted.overlap ?? 0.25) : undefined;
         if (seen !== undefined) console.log(seen);
       }
     } finally {
@@ -100,7 +101,7 @@ const checkOutput = (options: RunNetworkArguments, name: string, classifier: boo
   if (option !== undefined) misused("cli-argument", `--${option} is for networks that label voxels; ${name} gives one score a class`, "Leave it out.");
 };
 
-type AnyModel = (x: Volume) => AnyTensor;
+type AnyModel = VolumeModel["model"];
 
 const volumeOf = async ({ input: given = [], series }: RunNetworkArguments): Promise<ReadVolume> => {
   if (given.length !== 1) misused("cli-argument", `${given.length} inputs for a network that reads one volume`, "Write --input VOLUME: a NIfTI file, a folder of DICOM files, or an array of three axes.");
@@ -127,18 +128,20 @@ const windowOf = (text: string | undefined): "whole" | number | readonly [number
   return extents.length === 1 ? extents[0]! : (extents as unknown as readonly [number, number, number]);
 };
 
-interface NamedRun {
-  readonly model: AnyModel;
-  readonly channels: number;
-  readonly network: Network;
-}
+/** The network is undefined where the model is a program that is no graph of layers. */
+type NamedRun = VolumeModel & { readonly network?: Network };
 
 const modelOf = async (target: string, options: RunNetworkArguments, thickness: number): Promise<NamedRun> => {
-  const { network, conversion, weights } = await loadModel(target, options);
+  const { network, conversion, weights } = await loadModel(target, options).catch(async (error: unknown) => {
+    // A converter needs layers, and so do weights that are named after them; to run a graph as it is, nothing does.
+    if (!(error instanceof IndexicalError) || error.code !== "onnx-layer" || options.to !== undefined || options.weights !== undefined) throw error;
+    return { network: onnxProgram(target, readOnnx(await readBytes(target)), thickness), conversion: undefined, weights: {} };
+  });
+  if ("model" in network) return network;
   if (!weights) return misused("cli-argument", `${network.name} has no weights`, "Give them: --weights FILE (.safetensors, .pth, .npz, .onnx).");
   if (isPlanar(network)) misused("cli-argument", `${network.name} takes images, not volumes`, "Make it 3D: --to acs, or another converter.");
   const model = modelWith(network, weights, thickness);
-  return { model: (x) => fitting(conversion, () => model(x), { windows: true }), channels: channelsOf(network), network };
+  return { model: (x) => fitting(conversion, () => model(x), { windows: true }), channels: channelsOf(network), name: network.name, reads: network.inputs, network };
 };
 
 /** A network on a volume; slices of `thickness` mm reach the layers that ask for it. */
