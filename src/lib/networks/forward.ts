@@ -8,7 +8,7 @@ import {
   layerNorm, leakyRelu, linear, maxPool, relu, relu6, sigmoid, silu, softmax, tanh, upsample,
 } from "../layers/index.js";
 import type { Network, Node } from "./graph.js";
-import type { ConvLayer, ConvTransposeLayer, LayerOf } from "./layer.js";
+import type { ConvLayer, ConvTransposeLayer, Layer, LayerOf } from "./layer.js";
 
 export interface ForwardOptions {
   /** `train` normalises by the statistics of the batch and drops elements; default `eval`. */
@@ -59,9 +59,11 @@ export const forward = (net: Network, params: Params, inputs: Readonly<Record<st
       return isTensor(seed) ? (tensor([], () => (seed as Scalar)() + nth * 65537) as unknown as Scalar) : seed + nth * 65537;
     },
   };
+  const centred = centredBiases(net, mode);
   for (const node of net.nodes) {
     const [first, ...rest] = node.from.map((name) => values.get(name)!);
-    values.set(node.name, named(net, node, () => applyLayer(node, first, rest, context)));
+    const own = centred.has(node.name) ? { ...context, params: withoutGradient(params, `${node.parameters}.bias`) } : context;
+    values.set(node.name, named(net, node, () => applyLayer(node, first, rest, own)));
   }
   return { outputs: net.outputs.map((name) => values.get(name)!), running: runningAfter(params, updates), values: Object.fromEntries(values) };
 };
@@ -69,6 +71,20 @@ export const forward = (net: Network, params: Params, inputs: Readonly<Record<st
 /** The output of a network with one, or the first; `x` is its first input, or all of them by name. Otherwise as {@link forward}. */
 export const apply = <T extends AnyTensor = Tensor>(net: Network, params: Params, x: AnyTensor | Readonly<Record<string, AnyTensor>>, options: ForwardOptions = {}): T =>
   forward(net, params, isTensor(x) ? { [net.inputs[0]]: x } : (x as Readonly<Record<string, AnyTensor>>), options).outputs[0] as T;
+
+/**
+ * Layers whose bias a norm takes away again, since it subtracts the mean of the batch: its gradient is zero. Computed, it would be rounding errors, which
+ * optimizers that divide by the size of gradients make as large as any other.
+ */
+const centredBiases = ({ nodes, outputs }: Network, mode: ForwardOptions["mode"]): ReadonlySet<string> => {
+  const centres = ({ layer }: Node): boolean => layer.kind === "batchNorm" && (mode === "train" || layer.statistics === "batch");
+  const kept = new Set([...outputs, ...nodes.filter((node) => !centres(node)).flatMap(({ from }) => from)]);
+  return new Set(nodes.filter(({ name, layer }) => hasBias(layer) && !kept.has(name)).map(({ name }) => name));
+};
+
+const hasBias = (layer: Layer): boolean => (layer.kind === "variant" ? layer.of.bias : (layer.kind === "conv" || layer.kind === "convTranspose") && layer.bias);
+
+const withoutGradient = (params: Params, name: string): Params => ({ ...params, [name]: detached(param(params, name)) });
 
 const runningAfter = (params: Params, updates: ReadonlyMap<AnyTensor, Vector>): Record<string, Vector> =>
   updates.size === 0 ? {} : Object.fromEntries(Object.entries(params).flatMap(([name, before]) => (updates.has(before) ? [[name, updates.get(before)!] as const] : [])));

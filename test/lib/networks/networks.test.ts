@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { compile } from "../../../src/compiler/index.js";
+import { compile, grad } from "../../../src/compiler/index.js";
 import { ndarray, toFloat64 } from "../../../src/lib/formats/index.js";
 import {
   addition, apply, concatenate, forward, identity, initialise, layerPart, meshNetwork, module, network, parameterCount, parameters, parts, printNetwork, printSummary, residual, resnet18,
   resnet3d, sequential, sliceDenseNet, summary, unet, unet3d, withOutputs, type Network, type StateDict,
 } from "../../../src/lib/networks/index.js";
-import type { AnyTensor, Scalar } from "../../../src/index.js";
+import { sum, tensor, type AnyTensor, type Image, type Scalar } from "../../../src/index.js";
 import { noise, numbers, run, someWeights } from "../converters/sources.js";
 
 const { batchNorm, conv, dropout, linear, relu, globalPool } = parts;
@@ -109,6 +109,23 @@ describe("a pass", () => {
       const got = Array.from(made["output"].data).filter((_, i) => Math.floor(i / 3) % 2 === c);
       got.forEach((y, i) => expect(y).toBeCloseTo(((values[i] - mean) / Math.sqrt(variance + 1e-3)) * weight + bias, 10));
     }
+  });
+  it("in training has no gradient by a bias that a norm takes away again, and the usual one by others", async () => {
+    const biased = network("biased", ["x"], (v) => sequential(conv(2, "lost", 2, 3, {}), batchNorm("norm", 3), relu, conv(2, "kept", 3, 2, {}))(v));
+    const all = { ...someWeights(biased), x: noise(2, 2, 6, 7) };
+    const gradients = async (mode: "train" | "eval"): Promise<Readonly<Record<string, readonly number[]>>> => {
+      const names = ["lost.bias", "kept.bias", "lost.weight"];
+      const program = await compile(grad((t: Readonly<Record<string, AnyTensor>>) => {
+        const y = forward(biased, t, { x: t["x"] }, { mode }).outputs[0] as Image;
+        return tensor([], () => sum((n, c, h, w) => y(n, c, h, w) * y(n, c, h, w)));
+      }, names), Object.fromEntries(Object.entries(all).map(([name, { shape }]) => [name, shape])), { device: "wasm" });
+      const made = await program.run(Object.fromEntries(Object.entries(all).map(([name, { data, shape }]) => [name, { data: Float32Array.from(data as ArrayLike<number>), shape }])));
+      return Object.fromEntries(names.map((name) => [name, Array.from((made as Readonly<Record<string, { readonly data: ArrayLike<number> }>>)[name]!.data)]));
+    };
+    const train = await gradients("train");
+    expect(train["lost.bias"]).toEqual([0, 0, 0]);
+    for (const name of ["kept.bias", "lost.weight"]) expect(Math.max(...train[name].map(Math.abs))).toBeGreaterThan(0.1);
+    expect(Math.max(...(await gradients("eval"))["lost.bias"].map(Math.abs))).toBeGreaterThan(0.1);
   });
   it("at inference uses the running statistics, and gives none", async () => {
     const made = await pass(net, state, x, {});
