@@ -134,33 +134,47 @@ describe("cases of plain loops", () => {
       reason: expect.stringContaining("after.bn2.running_var"),
     });
   });
-  it("a P3D bottleneck of type B that strides in the plane", async () => {
-    const p: Named = {
-      "conv1.weight": noise(2, 6, 1, 1, 1),
-      "conv2.weight": noise(2, 2, 1, 3, 3),
-      "conv3.weight": noise(2, 2, 3, 1, 1),
-      "conv4.weight": noise(8, 2, 1, 1, 1),
-      "downsample.0.weight": noise(8, 6, 1, 1, 1),
-      ...Object.assign({}, ...[1, 2, 3].map((k) => normParameters(`norm_${k}`, 2, false))),
-      ...normParameters("norm_4", 8, false),
-      ...normParameters("downsample.1", 8, false),
-    };
+  /** A P3D bottleneck of type B, with group norms of 2, and a shortcut of its own where it strides. */
+  const bottleneck = (x: Dense, p: Named, at: string, strided: boolean): Dense => {
     const norm = groupNorm(2);
-    const x = noise(1, 6, 3, 4, 5);
-    const y = relu(norm(conv(x, p, "conv1", { stride: [1, 2, 2] }), p, "norm_1"));
+    const stride = strided ? [1, 2, 2] : [1, 1, 1];
+    const y = relu(norm(conv(x, p, `${at}conv1`, { stride }), p, `${at}norm_1`));
     const unit = add(
-      relu(norm(conv(y, p, "conv2", { pad: [0, 1, 1] }), p, "norm_2")),
-      relu(norm(conv(y, p, "conv3", { pad: [1, 0, 0] }), p, "norm_3")),
+      relu(norm(conv(y, p, `${at}conv2`, { pad: [0, 1, 1] }), p, `${at}norm_2`)),
+      relu(norm(conv(y, p, `${at}conv3`, { pad: [1, 0, 0] }), p, `${at}norm_3`)),
     );
-    const expected = relu(add(norm(conv(unit, p, "conv4"), p, "norm_4"), norm(conv(x, p, "downsample.0", { stride: [1, 2, 2] }), p, "downsample.1")));
-    const description = {
-      system: "VDT",
-      op: "P3D.Bottleneck",
-      mode: "eval",
-      ctor: { block: "Bottleneck", inplanes: 6, planes: 2, n_s: 4, norm: "GN(2)", downsample: "conv1+GN" },
-    };
-    expect(await run(description, x, p, expected)).toMatchObject({ status: "passed", reason: "" });
-    expect((await run({ ...description, ctor: { ...description.ctor, n_s: 3 } }, x, p, expected)).status).toBe("failed");
+    return relu(add(norm(conv(unit, p, `${at}conv4`), p, `${at}norm_4`), strided ? norm(conv(x, p, `${at}downsample.0`, { stride }), p, `${at}downsample.1`) : x));
+  };
+  const bottleneckParameters = (at: string, into: number, strided: boolean): Named => ({
+    [`${at}conv1.weight`]: noise(2, into, 1, 1, 1),
+    [`${at}conv2.weight`]: noise(2, 2, 1, 3, 3),
+    [`${at}conv3.weight`]: noise(2, 2, 3, 1, 1),
+    [`${at}conv4.weight`]: noise(8, 2, 1, 1, 1),
+    ...Object.assign({}, ...[1, 2, 3].map((k) => normParameters(`${at}norm_${k}`, 2, false))),
+    ...normParameters(`${at}norm_4`, 8, false),
+    ...(strided ? { [`${at}downsample.0.weight`]: noise(8, into, 1, 1, 1), ...normParameters(`${at}downsample.1`, 8, false) } : {}),
+  });
+  const bottleneckCase = {
+    system: "VDT",
+    op: "P3D.Bottleneck",
+    mode: "eval",
+    ctor: { block: "Bottleneck", inplanes: 6, planes: 2, norm: "GN(2)", downsample: "conv1+GN" },
+  };
+
+  it("a P3D bottleneck of type B that strides in the plane", async () => {
+    const p = bottleneckParameters("", 6, true);
+    const x = noise(1, 6, 3, 4, 5);
+    const expected = bottleneck(x, p, "", true);
+    const of = (n: number) => ({ ...bottleneckCase, ctor: { ...bottleneckCase.ctor, n_s: n } });
+    expect(await run(of(4), x, p, expected)).toMatchObject({ status: "passed", reason: "" });
+    expect((await run(of(3), x, p, expected)).status).toBe("failed");
+  });
+  it("P3D bottlenecks in sequence, of which the first strides", async () => {
+    const p = { ...bottleneckParameters("0.", 6, true), ...bottleneckParameters("1.", 8, false) };
+    const x = noise(1, 6, 3, 4, 5);
+    const expected = bottleneck(bottleneck(x, p, "0.", true), p, "1.", false);
+    expect(await run({ ...bottleneckCase, ctor: { ...bottleneckCase.ctor, n_s: [4, 7] } }, x, p, expected)).toMatchObject({ status: "passed", reason: "" });
+    expect((await run({ ...bottleneckCase, ctor: { ...bottleneckCase.ctor, n_s: [4, 6] } }, x, p, expected)).status).toBe("failed");
   });
   it("the plain block of the autofocus networks", async () => {
     const p: Named = {

@@ -4,7 +4,7 @@ import { parseCase } from "../../src/cli/goldens/case.js";
 import { runCase, type CaseResult } from "../../src/cli/goldens/run.js";
 import { ndarray, toFloat32, writeSafetensors, type Arrays, type NdArray } from "../../src/lib/formats/index.js";
 import { convert, converters } from "../../src/lib/index.js";
-import { parameters, resnet3d, unet, type Network, type StateDict } from "../../src/lib/networks/index.js";
+import { convnext, parameters, resnet3d, unet, type Network, type StateDict } from "../../src/lib/networks/index.js";
 import { recipeTensor } from "../../src/lib/weights/recipe.js";
 import { noise, run } from "../lib/converters/sources.js";
 
@@ -17,16 +17,18 @@ interface Case {
   readonly inputs: Readonly<Record<string, NdArray>>;
   readonly output: NdArray;
   readonly stored?: StateDict;
+  readonly gradients?: StateDict;
   /** How the case calls a parameter. */
   readonly rename?: (key: string) => string;
 }
 
-const judged = ({ description, named, inputs, output, stored = {}, rename = (key) => key }: Case): Promise<CaseResult> => {
+const judged = ({ description, named, inputs, output, stored = {}, gradients = {}, rename = (key) => key }: Case): Promise<CaseResult> => {
   const shapes = Object.fromEntries(Object.entries(parameters(named)).map(([key, { shape }]) => [rename(key), shape]));
   const json = { mode: "eval", tolerance: { rtol: 1e-4, atol: 1e-4 }, weights: { recipe: "hashw-v1", seed: 7, state_dict: shapes }, ...description };
   const arrays: Arrays = { output: ndarray(toFloat32(output), output.shape) };
   for (const [name, array] of Object.entries(inputs)) arrays[`input.${name}`] = array;
   for (const [name, array] of Object.entries(stored)) arrays[`param.${name}`] = array;
+  for (const [name, array] of Object.entries(gradients)) arrays[`grad.${name}`] = array;
   return runCase("case", async () => parseCase("case", new TextEncoder().encode(JSON.stringify(json)), writeSafetensors(arrays)), { device: "wasm" });
 };
 
@@ -84,5 +86,28 @@ describe("networks", () => {
     expect(await judged({ description: { ...description, ctor: { ...ctor, base_channels: 16 } }, named: net, inputs: { x }, output })).toMatchObject({ status: "failed", reason: expect.stringMatching(/^ResNet3D-50 needs .* of shape/) });
     expect(await judged({ description: { ...description, op: "ResNet4D" }, named: net, inputs: { x }, output })).toMatchObject({ status: "skipped", reason: "no model called ResNet4D of VDT is known" });
     expect(await judged({ description: { ...description, ctor: { ...ctor, squeeze: true } }, named: net, inputs: { x }, output })).toMatchObject({ status: "skipped", reason: expect.stringContaining("squeeze = true") });
+  }, 60_000);
+  it("have gradients by parameters that the recipe gives", async () => {
+    const planar = unet({ classes: 2 });
+    const image = noise(1, 1, 4, 8);
+    const output = await run(planar, recipe(planar), { x: image });
+    // The sum of the logits grows with the bias of a class by the number of pixels.
+    const of = (by: number): Promise<CaseResult> => judged({
+      description: { system: "ACSConv", kind: "model", op: "UNet(2D)", ctor: { num_classes: 2 } }, named: planar, inputs: { x: image }, output,
+      gradients: { "param.final.bias": ndarray(Float32Array.of(32, by), [2]) },
+    });
+    expect(await of(32)).toMatchObject({ status: "passed" });
+    expect(await of(33)).toMatchObject({ status: "failed", reason: expect.stringContaining("grad.param.final.bias") });
+  }, 60_000);
+  it("without the learned scales of ConvNeXt, where they start with 0", async () => {
+    const bare = convnext({ classes: 3, channels: 1, depths: [1, 1, 1, 1], dims: [2, 3, 4, 5], layerScale: 0 });
+    expect(Object.keys(parameters(bare)).filter((key) => key.endsWith("gamma"))).toEqual([]);
+    const { network, weights } = convert(bare, converters.acs());
+    const volume = noise(1, 1, 32, 32, 32);
+    const output = await run(network, weights(recipe(bare)), { x: volume });
+    const given = { in_chans: 1, num_classes: 3, depths: [1, 1, 1, 1], dims: [2, 3, 4, 5] };
+    const of = (scale: number): Promise<CaseResult> => judged({ description: { system: "ACSConv", kind: "model", op: "ConvNeXt", ctor: { ...given, layer_scale_init_value: scale } }, named: bare, inputs: { x: volume }, output });
+    expect(await of(0)).toMatchObject({ status: "passed" });
+    expect(await of(1)).toMatchObject({ status: "failed", reason: expect.stringContaining("gamma") });
   }, 60_000);
 });

@@ -10,7 +10,7 @@ export interface ConvNextOptions {
   readonly depths?: readonly number[];
   /** Channels of each stage; default [96, 192, 384, 768], tiny. */
   readonly dims?: readonly number[];
-  /** What the learned scales of the blocks start with; default 1e-6. */
+  /** What the learned scales of the blocks start with; 0 leaves them out. Default 1e-6. */
   readonly layerScale?: number;
   /** The share of samples whose last block is left out in training; the first is never. Default 0. */
   readonly dropPath?: number;
@@ -26,7 +26,7 @@ const block = (name: string, dim: number, layerScale: number, drop: number): Par
     linear(`${name}.pwconv1`, dim, 4 * dim, { axis: "channels", init }),
     gelu,
     linear(`${name}.pwconv2`, 4 * dim, dim, { axis: "channels", init }),
-    layerPart({ kind: "scale", channels: dim, initial: layerScale }, name),
+    ...(layerScale > 0 ? [layerPart({ kind: "scale", channels: dim, initial: layerScale }, name)] : []),
     ...(drop > 0 ? [layerPart({ kind: "dropPath", p: drop })] : []),
   ));
 
