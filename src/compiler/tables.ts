@@ -1,10 +1,14 @@
-import { negate, shift, type Affine } from "../dsl/index.js";
+import { extentOf, negate, shift, type Affine } from "../dsl/index.js";
 import { always, and, atLeast, equal, or } from "./conditions.js";
 import type { Condition, Read, Value } from "./ir.js";
+import { variablesOf } from "./values.js";
 
 /** Tables with more elements than this, or that fall into more boxes, stay data. */
 const mostElements = 65_536;
 const mostBoxes = 256;
+/** More boxes than a few have to be of some size: to add up single terms one by one is slower than to multiply with zeros. */
+const few = 16;
+const someSize = 16;
 
 /** A read of constant numbers whose place the indices alone say. */
 type TableRead = Read & { readonly source: Extract<Read["source"], { kind: "constants" }> };
@@ -20,9 +24,14 @@ type Box = readonly (readonly [first: number, last: number])[];
  * written as numbers. Undefined when it takes too many comparisons.
  */
 export const whereTable = ({ source, indices }: TableRead, holds: (v: number) => boolean): Condition | undefined => {
-  const boxes = boxesOf(source.shape, Array.from(source.data, holds));
-  return boxes && or(...boxes.map((box) => and(...box.map((range, d) => between(indices[d]!, range, source.shape[d]!)))));
+  const kept = Array.from(source.data, holds);
+  const boxes = boxesOf(source.shape, kept);
+  if (!boxes || (boxes.length > few && pointsOf(indices) * (kept.filter(Boolean).length / kept.length) < someSize * boxes.length)) return undefined;
+  return or(...boxes.map((box) => and(...box.map((range, d) => between(indices[d]!, range, source.shape[d]!)))));
 };
+
+/** How many places of the indices' variables there are. */
+const pointsOf = (indices: readonly Affine[]): number => [...new Set(indices.flatMap((a) => [...variablesOf(a)]))].reduce((n, v) => n * extentOf(v), 1);
 
 const between = (a: Affine, [first, last]: readonly [number, number], extent: number): Condition => {
   if (first === last) return extent === 1 ? always : equal(shift(a, -first));
