@@ -117,6 +117,8 @@ const compute = (e: Expr): Rational | undefined => {
     }
     case "index":
       return { of: indexOf(e.variable), over: 1 };
+    case "stop":
+      return toRational(e.a);
     case "unary": {
       const a = toRational(e.a);
       if (!a) return e.op === "floor" || e.op === "ceil" || e.op === "round" || e.op === "trunc" || e.op === "sign" ? data(e) : undefined;

@@ -2,7 +2,7 @@ import { exprKey, sizeOf, substitute, toIndex, visitVariables, type Affine, type
 import { mapCondition } from "../conditions.js";
 import type { Dependence } from "./depends.js";
 import {
-  all, any, at, compare, conditionsOf, copyOf, define, exprOf, freeIndices, guarded, negative, not, number, over, plus, readAt, rewrite, stopped, sumOver, times,
+  all, any, at, compare, conditionsOf, copyOf, define, exprOf, freeIndices, guarded, negative, not, number, over, plus, readAt, rewrite, rewriter, stopped, sumOver, times,
   type Definition,
 } from "./expressions.js";
 import { alternatives, invert } from "./invert.js";
@@ -168,7 +168,7 @@ export class Adjoint {
       for (const way of ways ?? [{ of: solvable.map((axis) => whole[axis]!), when: undefined }]) {
         const inverse = invert(scope, way.of, solvable.map((axis) => variables[axis]!));
         if (!inverse) continue;
-        const put = (e: Expr): Expr => rewrite(e, { index: (v) => (inverse.image.has(v) ? exprOf(inverse.image.get(v)!) : undefined) });
+        const put = rewriter({ index: (v) => (inverse.image.has(v) ? exprOf(inverse.image.get(v)!) : undefined) });
         const place = (a: Affine): Affine => substitute(a, (v) => inverse.image.get(v));
         const when = way.when ? conditionsOf(mapCondition(way.when, place, (v) => v)) : [];
         // Ranges first: what the others read is in bounds only inside.

@@ -118,7 +118,10 @@ interface Rewriting {
 }
 
 /** Rebuilds an expression; what is shared stays shared. */
-export const rewrite = (e: Expr, { index, read }: Rewriting): Expr => {
+export const rewrite = (e: Expr, rewriting: Rewriting): Expr => rewriter(rewriting)(e);
+
+/** Rebuilds expressions; what one shares with another stays shared, and an index that both bind has one copy. */
+export const rewriter = ({ index, read }: Rewriting): ((e: Expr) => Expr) => {
   const memos = { value: new Map<Expr, Expr>(), index: new Map<Expr, Expr>() };
   const copies = new Map<Variable, Variable>();
   const go = (x: Expr, where: "value" | "index"): Expr => {
@@ -152,11 +155,17 @@ export const rewrite = (e: Expr, { index, read }: Rewriting): Expr => {
       }
       case "uniform":
         return rebuilt(x, (y) => go(y, "index"));
+      case "select": {
+        // A guard names the places of data as the reads under it do.
+        const condition = go(x.condition, seeks(x) ? "index" : where);
+        const [then, otherwise] = [go(x.then, where), go(x.otherwise, where)];
+        return condition === x.condition && then === x.then && otherwise === x.otherwise ? x : { ...x, condition, then, otherwise };
+      }
       default:
         return rebuilt(x, (y) => go(y, where));
     }
   };
-  return go(e, "value");
+  return (e) => go(e, "value");
 };
 
 /** `e` with mapped sub-expressions; itself when none changes. */
@@ -187,6 +196,19 @@ export const rebuilt = (e: Expr, f: (e: Expr) => Expr): Expr => {
       return e;
   }
 };
+
+const memoised = (find: (e: Expr) => boolean): ((e: Expr) => boolean) => {
+  const known = new WeakMap<Expr, boolean>();
+  return (e) => {
+    let is = known.get(e);
+    if (is === undefined) known.set(e, (is = find(e)));
+    return is;
+  };
+};
+
+const hasData: (e: Expr) => boolean = memoised((e) => e.kind === "read" || e.kind === "reduce" || children(e).some(hasData));
+/** Whether it reads something at a place that depends on data: a guard has to show that it is there. */
+export const seeks: (e: Expr) => boolean = memoised((e) => (e.kind === "read" && e.indices.some(hasData)) || children(e).some(seeks));
 
 const free = new WeakMap<Expr, ReadonlySet<Variable>>();
 /** The indices that `e` depends on and does not bind itself. */

@@ -1,7 +1,7 @@
 import { asIndex, children, interval, toIndex, type Expr, type TensorNode, type Variable } from "../../dsl/index.js";
 import { treeSize } from "../../dsl/expr.js";
 import type { Dependence } from "./depends.js";
-import { all, at, copyOf, define, freeIndices, guarded, not, readAt, rebuilt, rewrite, type Definition } from "./expressions.js";
+import { all, at, copyOf, define, freeIndices, guarded, not, readAt, rebuilt, rewrite, seeks, type Definition } from "./expressions.js";
 
 /** The largest view that is written out where it is read, and the most axes of a tensor. */
 const largestView = 400;
@@ -153,7 +153,8 @@ class Linear {
   }
 
   private choice(e: Extract<Expr, { kind: "select" }>, path: Path, go: (x: Expr, path: Path) => Expr): Expr {
-    const condition = this.factor(e.condition, path);
+    // What proves a read in bounds has to name its place as the read does.
+    const condition = seeks(e.then) || seeks(e.otherwise) ? e.condition : this.factor(e.condition, path);
     const [then, otherwise] = [go(e.then, [...path, condition]), go(e.otherwise, [...path, not(condition)])];
     return condition === e.condition && then === e.then && otherwise === e.otherwise ? e : { ...e, condition, then, otherwise };
   }
