@@ -29,6 +29,7 @@ const define = (outcome: Outcome): Command => {
     .description("Tensor programs from a TypeScript file: what they become, what they cost, whether two are equal, and what they give.")
     .version(version)
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: (.*)/, "$1 [cli-argument]")) })
     .showHelpAfterError("(add --help for examples)")
     .addHelpText("after", "\nExit codes: 0 done, 1 refused or different, 2 wrong usage.");
   // Commands are loaded when they are called: help comes at once.

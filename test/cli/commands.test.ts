@@ -147,7 +147,7 @@ describe("the command", () => {
     for (const command of ["explain", "cost", "check", "run", "new"]) expect(run(command, "--help").stdout).toMatch(/Examples?:\n {2}indexical /);
   });
   test("near misses are offered", () => {
-    expect(run("chekc")).toMatchObject({ status: 2, stderr: expect.stringMatching(/unknown command 'chekc'\n\(Did you mean check\?\)/) });
+    expect(run("chekc")).toMatchObject({ status: 2, stderr: expect.stringMatching(/unknown command 'chekc' \[cli-argument\]\n\(Did you mean check\?\)/) });
     expect(run("cost", "one.mjs", "--jsno")).toMatchObject({ status: 2, stderr: expect.stringMatching(/Did you mean --json\?/) });
   });
   test("the version is that of the package", () => {

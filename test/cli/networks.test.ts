@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import { acs, convert } from "../../src/lib/converters/index.js";
 import { ndarray, readArrays, readNifti, readOnnx, writeNifti, writeNpy, writeOnnx, writeSafetensors } from "../../src/lib/formats/index.js";
 import { exportOnnx } from "../../src/lib/onnx/index.js";
 import { initialise, unet, type StateDict } from "../../src/lib/networks/index.js";
+import { writeDicom } from "../lib/volumes/dicom-writer.js";
 import { indexical, prepare } from "./indexical.js";
 
 let folder = "";
@@ -147,6 +148,22 @@ describe("run", () => {
     expect([...(Object.values(readArrays(readFileSync(at("tiny.npy"))))[0]!.data as Uint8Array)]).toEqual([...scan].map((v) => (60 - v > v ? 1 : 0)));
     run("--scores", "--output", "scores.npy");
     expect(Object.values(readArrays(readFileSync(at("scores.npy"))))[0]).toMatchObject({ shape: [2, 8, 12, 16] });
+  });
+
+  test("a folder of DICOM slices, other files among them; of several series one is chosen", () => {
+    mkdirSync(at("series"));
+    const slice = (k: number, series: string, description: string): Uint8Array =>
+      writeDicom({ rows: 8, columns: 8, pixels: Array.from({ length: 64 }, (_, n) => n + 64 * k), position: [0, 0, 5 * k], thickness: 6, series, description, instance: k });
+    for (let k = 0; k < 4; k++) writeFileSync(at(`series/${9 - k}.dcm`), slice(k, "1.2.3", "thick"));
+    writeFileSync(at("series/notes.txt"), "not a slice");
+    const run = (...more: string[]) =>
+      cli("run", "unet:classes=3,width=6", "--to", "alignShift:pools=in-plane", "--weights", "unet.safetensors", "--input", "series", "--intensity", "min-max", "--output", "ct.nii.gz", "--device", "wasm", ...more);
+    expect(run()).toMatchObject({ status: 0, stdout: expect.stringMatching(/^U-Net, alignShift on 8 x 8 x 4 voxels of 1 x 1 x 5 mm, LPS, slices 6 mm thick\n/) as string, stderr: "left out, as no DICOM slices: notes.txt\n" });
+    expect(readNifti(readFileSync(at("ct.nii.gz"))).spacing).toEqual([1, 1, 5]);
+    expect(run("--thickness", "2.5").stdout).toMatch(/slices 2\.5 mm thick/);
+    for (let k = 0; k < 2; k++) writeFileSync(at(`series/thin${k}.dcm`), slice(k, "1.2.4", "thin"));
+    expect(run()).toMatchObject({ status: 1, stderr: expect.stringMatching(/2 volumes \[format-dicom-series\]\n.*--series/) as string });
+    expect(run("--series", "thin").stdout).toMatch(/8 x 8 x 2 voxels/);
   });
 
   test("labels are counted as they are written; windows that see less than the network would are named", () => {

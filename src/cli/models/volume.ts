@@ -2,7 +2,8 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gunzip, isGzip, isNifti, readArrays, readNifti, type VolumeImage } from "../../lib/formats/index.js";
 import { readBytes } from "../../lib/formats/node.js";
-import { hounsfieldWindows, minMax, readDicom, volumeFromArray, windowed, zScore, type Change } from "../../lib/volumes/index.js";
+import { hounsfieldWindows, minMax, readDicom, volumeFromArray, windowed, zScore, type Change, type DicomVolume } from "../../lib/volumes/index.js";
+import { IndexicalError } from "../../dsl/index.js";
 import { suggest } from "../../dsl/suggest.js";
 import { misused } from "../usage.js";
 
@@ -21,7 +22,7 @@ export const readVolume = async (path: string, series?: string): Promise<ReadVol
     const slices = read.filter(({ name, bytes }) => isDicom(bytes) && name !== "DICOMDIR");
     if (slices.length === 0) misused("cli-argument", `the folder ${path} holds ${files.length} files, none of which is a DICOM slice`, "Give the folder of one series, or one NIfTI or array file.");
     if (slices.length < read.length) console.error(`left out, as no DICOM slices: ${read.filter((file) => !slices.includes(file)).map(({ name }) => name).join(", ")}`);
-    const image = readDicom(slices.map(({ bytes }) => bytes), series === undefined ? {} : { series });
+    const image = oneSeries(slices.map(({ bytes }) => bytes), series);
     return { image, thickness: image.thickness };
   }
   if (series !== undefined) misused("cli-argument", `--series ${series}: ${path} is no folder of DICOM files`);
@@ -36,6 +37,16 @@ export const readVolume = async (path: string, series?: string): Promise<ReadVol
   const [, array] = arrays[0]!;
   const image = volumeFromArray({ ...array, shape: array.shape.slice(array.shape.findIndex((n, a) => n !== 1 || array.shape.length - a <= 3)) });
   return { image, thickness: 1 };
+};
+
+/** @throws as readDicom, which says how to choose among several series in code; here it is an option. */
+const oneSeries = (slices: readonly Uint8Array[], series: string | undefined): DicomVolume => {
+  try {
+    return readDicom(slices, series === undefined ? {} : { series });
+  } catch (error) {
+    if (!(error instanceof IndexicalError) || error.code !== "format-dicom-series" || error.remedy?.startsWith("Choose by") !== true) throw error;
+    throw new IndexicalError(error.code, error.message.slice(0, error.message.indexOf(` [${error.code}]`)), { cause: error, remedy: error.remedy.replace(/^Choose by [^.]*\./, "Choose with --series.") });
+  }
 };
 
 /** The mark of a DICOM file, after a preamble of 128 bytes. */
