@@ -2,7 +2,7 @@ import type fc from "fast-check";
 import { reachable, type Traced } from "../../src/compiler/trace.js";
 import { readsOf } from "../../src/compiler/lower.js";
 import {
-  asIndex, broadcast, concat, constant, extentOf, flip, fn, fromNode, input, interval, max, nodeOf, pad, printExpr, repeat, reshape, sizeOf, slice, stack, sum, tensor, transpose, variable,
+  asIndex, broadcast, children, concat, constant, extentOf, flip, fn, fromNode, input, interval, max, nodeOf, pad, printExpr, repeat, reshape, sizeOf, slice, stack, sum, tensor, transpose, variable,
   type AnyTensor, type BinaryName, type CompareName, type Expr, type Image, type Kernel2d, type ReduceName, type Tensor, type TensorNode, type UnaryName, type Variable,
 } from "../../src/dsl/index.js";
 import { freshTensorId } from "../../src/dsl/expr.js";
@@ -121,6 +121,19 @@ const tensorBound = (node: TensorNode): Bound => {
 };
 
 const exact = (b: Bound): boolean => Math.log2(Math.max(1, b.size)) + b.bits <= mostBits;
+
+/** How many parts of expressions may be evaluated for one tensor: a draw that takes minutes looks like one that never ends. */
+const mostWork = 200_000;
+const terms = new WeakMap<Expr, number>();
+/** How many parts are evaluated for one value of `e`. */
+const termsOf = (e: Expr): number => {
+  let count = terms.get(e);
+  if (count === undefined) {
+    count = children(e).reduce((n, c) => n + termsOf(c), 1) * (e.kind === "reduce" ? sizeOf(e.variables.map(extentOf)) : 1);
+    terms.set(e, count);
+  }
+  return count;
+};
 
 const number = (value: number): Expr => ({ kind: "number", value });
 const at = (v: Variable): Expr => ({ kind: "index", variable: v });
@@ -321,7 +334,8 @@ export class Expressions {
     const { draw } = this;
     const rank = draw.pick([2, 1, 3, 0, 4, 1, 2, 6]);
     const variables = Array.from({ length: rank }, (_, k) => variable("abcdef"[k]!, draw.rarely(40) ? 0 : draw.pick(rank > 4 ? [2, 1] : extents)));
-    return define(variables, this.value(variables, 3));
+    const body = this.value(variables, 3);
+    return define(variables, sizeOf(variables.map(extentOf)) * termsOf(body) <= mostWork ? body : this.leaf(variables));
   }
 
   /** A definition that does arithmetic on each element of a tensor. */
