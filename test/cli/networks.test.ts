@@ -166,6 +166,23 @@ describe("run", () => {
     expect(run("--series", "thin").stdout).toMatch(/8 x 8 x 2 voxels/);
   });
 
+  test("the fourth axis of a file holds channels, each prepared by itself", () => {
+    writeFileSync(
+      at("two.ts"),
+      `import { network, parts } from "indexical/lib";
+       export const two = network("two", ["x"], (x) => parts.conv(3, "only", 2, 2, { kernel: 1 })(x));`,
+    );
+    writeFileSync(at("two.safetensors"), writeSafetensors({ "only.weight": ndarray(Float32Array.of(1, 0, 0, 1), [2, 2, 1, 1, 1]), "only.bias": ndarray(Float32Array.of(0, 0), [2]) }));
+    // The second volume runs the other way, at a hundred times the values.
+    const ramp = Float32Array.from({ length: 8 }, (_, n) => n);
+    writeFileSync(at("both.nii"), writeNifti({ data: Float32Array.of(...ramp, ...ramp.map((v) => 100 * (7 - v))), shape: [2, 2, 2, 2] }));
+    const run = (input: string) => cli("run", "two.ts#two", "--weights", "two.safetensors", "--input", input, "--intensity", "min-max", "--output", "two.nii", "--device", "wasm");
+    expect(run("both.nii")).toMatchObject({ status: 0, stderr: "" });
+    expect(readNifti(readFileSync(at("two.nii")))).toMatchObject({ shape: [2, 2, 2], data: Uint8Array.of(1, 1, 1, 1, 0, 0, 0, 0) });
+    writeFileSync(at("three.nii"), writeNifti({ data: Float32Array.from({ length: 24 }, (_, n) => n), shape: [2, 2, 2, 3] }));
+    expect(run("three.nii")).toMatchObject({ status: 2, stderr: expect.stringMatching(/holds 3 volumes, and two reads 2 channels/) as string });
+  });
+
   test("labels are counted as they are written; windows that see less than the network would are named", () => {
     const labels = (...more: string[]) => cli("run", ...model, "--input", "scan.nii.gz", "--intensity", "min-max", "--output", "counted.npy", "--device", "wasm", ...more);
     const coarse = labels("--spacing", "4,6,8", "--divisor", "4");

@@ -47,14 +47,16 @@ export const runNetwork = async (target: string, options: RunNetworkArguments & 
   const slices = numberOf("thickness", options.thickness);
   if (slices !== undefined && slices <= 0) misused("cli-argument", `--thickness ${options.thickness} is no thickness`, "Give millimetres, more than 0.");
   const { image, thickness } = await volumeOf(options);
-  const changed = prepare(image, ...changes);
+  // Each channel is prepared by itself: its values have a range of their own.
+  const prepared = volumesOf(image).map((one) => prepare(one, ...changes));
+  const changed = prepared[0]!;
   const ready = changed.image;
   const { model, channels, name, reads, extents, network } = await modelOf(target, options, slices ?? thickness);
   const window = asked ?? extents;
+  const volume = inChannels(prepared.map((one) => one.image), channels, name);
   const classifier = isClassifier(model, channels, windowExtents(ready, window, wanted.divisor));
   checkOutput(options, name, classifier);
   if (slices !== undefined && !reads.includes("thickness")) misused("cli-argument", `--thickness ${options.thickness}: ${name} does not read a thickness`, "Only networks with slices of AlignShift do.");
-  const volume = repeated(ready, channels);
   console.log(`${name} on ${ready.shape.join(" x ")} voxels of ${ready.spacing.map(millimetres).join(" x ")} mm, ${ready.orientation}${reads.includes("thickness") ? `, slices ${millimetres(slices ?? thickness)} mm thick` : ""}`);
   await interruptible(async (signal) => {
     const bar = progressBar(target);
@@ -160,12 +162,22 @@ const windowExtents = ({ shape }: VolumeImage, window: ReturnType<typeof windowO
 /** Whether the network gives one row of scores for each sample, and not a score for each voxel. */
 const isClassifier = (model: AnyModel, channels: number, extents: readonly number[]): boolean => nodeOf(model(input<Volume>("x", [1, channels, ...extents]))).shape.length === 2;
 
-/** The same values in every channel, as published networks for one modality have it. */
-const repeated = (image: VolumeImage, channels: number): VolumeImage => {
-  if (channels === 1) return image;
-  const data = new Float32Array(image.data.length * channels);
-  for (let c = 0; c < channels; c++) data.set(image.data, c * image.data.length);
-  return { ...image, data, shape: [...image.shape, channels] };
+/** The volumes of an image with a fourth axis, which are channels; else the one that it is. */
+const volumesOf = (image: VolumeImage): readonly VolumeImage[] => {
+  const shape = image.shape.slice(0, 3);
+  const size = shape.reduce((a, b) => a * b, 1);
+  return Array.from({ length: image.data.length / size }, (_, c) => ({ ...image, data: image.data.subarray(c * size, (c + 1) * size), shape }));
+};
+
+/** One volume a channel; of a single one the same values in every channel, as published networks for one modality have it. @throws cli-argument */
+const inChannels = (images: readonly VolumeImage[], channels: number, name: string): VolumeImage => {
+  const [first] = images as readonly [VolumeImage, ...VolumeImage[]];
+  if (images.length !== 1 && images.length !== channels)
+    return misused("cli-argument", `the file holds ${images.length} volumes, and ${name} reads ${channels} ${channels === 1 ? "channel" : "channels"}`, "Give a file of one volume, or of one for each channel.");
+  if (channels === 1) return first;
+  const data = new Float32Array(first.data.length * channels);
+  for (let c = 0; c < channels; c++) data.set(images[c % images.length]!.data, c * first.data.length);
+  return { ...first, data, shape: [...first.shape, channels] };
 };
 
 /** What to know where windows overlap by less than the network sees: its scores there are not those of the whole volume. */

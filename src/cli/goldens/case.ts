@@ -84,3 +84,6 @@ export const parametersOf = (golden: GoldenCase): ReadonlyMap<string, NdArray> =
   for (const [key, array] of withPrefix(golden.arrays, "param.")) parameters.set(key, array);
   return parameters;
 };
+
+/** One of the {@link parametersOf} a case. @throws golden-malformed when there is none of this name */
+export const parameterOf = (golden: GoldenCase, name: string): NdArray => parametersOf(golden).get(name) ?? malformed(`${golden.id}.safetensors has no tensor param.${name}`);

@@ -33,7 +33,7 @@ export const readVolume = async (path: string, series?: string): Promise<ReadVol
     return { image, thickness: image.spacing[2] };
   }
   const arrays = Object.entries(readArrays(file, path));
-  if (arrays.length !== 1) misused("cli-argument", `${path} holds ${arrays.length} arrays`, "Give a file of one volume.");
+  if (arrays.length !== 1) misused("cli-argument", `${path} holds ${arrays.length} arrays: ${arrays.map(([name]) => name).slice(0, 8).join(", ")}`, "Give a file of one volume.");
   const [, array] = arrays[0]!;
   const image = volumeFromArray({ ...array, shape: array.shape.slice(array.shape.findIndex((n, a) => n !== 1 || array.shape.length - a <= 3)) });
   return { image, thickness: 1 };

@@ -1,6 +1,6 @@
 import type { Matrix } from "../../../dsl/index.js";
 import { acsConv3d, conv25d, meanAcsConv3d, softAcsAlpha, softAcsConv3d, type AcsSplit, type SpatialAxis } from "../../../lib/conv/index.js";
-import { arrayOf, inputOf, type GoldenCase } from "../case.js";
+import { inputOf, parameterOf, type GoldenCase } from "../case.js";
 import type { Family } from "../family.js";
 import { malformed, unmapped } from "../fields.js";
 import { convolutionArguments, runConvolution, type ConvolutionArguments } from "./convolution.js";
@@ -29,8 +29,8 @@ export const acs: Family = {
       machine,
       given,
       ({ x, weight, bias, other }) =>
-        softAcsConv3d(x, weight, softAcsAlpha(other("core") as unknown as Matrix), { stride, padding, dilation, groups, bias, flat }),
-      { core: arrayOf(golden, "param.soft_w_core") },
+        softAcsConv3d(x, weight, softAcsAlpha(other("param.soft_w_core") as unknown as Matrix), { stride, padding, dilation, groups, bias, flat }),
+      { "param.soft_w_core": parameterOf(golden, "soft_w_core") },
     );
   },
   Conv2_5d: async (golden, machine) => {

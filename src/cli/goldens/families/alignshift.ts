@@ -1,6 +1,6 @@
 import type { Matrix, Vector } from "../../../dsl/index.js";
 import { a3dConv3d, alignShiftConv3d, tsmConv3d, type SliceMixing } from "../../../lib/conv/index.js";
-import { arrayOf, inputOf } from "../case.js";
+import { inputOf, parameterOf } from "../case.js";
 import type { Family } from "../family.js";
 import { unmapped } from "../fields.js";
 import { convolutionArguments, runConvolution } from "./convolution.js";
@@ -55,8 +55,8 @@ export const alignShift: Family = {
       machine,
       given,
       ({ x, weight, bias, other }) =>
-        a3dConv3d(x, weight, other("mixing") as unknown as SliceMixing, { stride, padding, dilation, groups, bias, shift }),
-      { mixing: arrayOf(golden, "param.adaptive_align_weights") },
+        a3dConv3d(x, weight, other("param.adaptive_align_weights") as unknown as SliceMixing, { stride, padding, dilation, groups, bias, shift }),
+      { "param.adaptive_align_weights": parameterOf(golden, "adaptive_align_weights") },
     );
   },
 };

@@ -1,6 +1,6 @@
 import type { Kernel2d, Tensor, Vector, Volume } from "../../../dsl/index.js";
 import type { NdArray } from "../../../lib/formats/index.js";
-import { inputOf, parametersOf, type GoldenCase } from "../case.js";
+import { inputOf, parameterOf, parametersOf, type GoldenCase } from "../case.js";
 import type { Machine, Outcome } from "../family.js";
 import { malformed, unmapped } from "../fields.js";
 
@@ -47,7 +47,7 @@ type Build = (tensors: {
 
 /**
  * Runs a convolution with a 2D kernel on the input `x` of the case.
- * @param others further arrays that the program takes, by name
+ * @param others further arrays that the program takes, by the names that the file has for them
  */
 export const runConvolution = async (
   golden: GoldenCase,
@@ -59,7 +59,7 @@ export const runConvolution = async (
 ): Promise<Outcome> => {
   const parameters = parametersOf(golden);
   const parameter = (name: string, shape: readonly number[]): NdArray => {
-    const array = parameters.get(name) ?? malformed(`${golden.id}.safetensors has no tensor param.${name}`);
+    const array = parameterOf(golden, name);
     return array.shape.join() === shape.join()
       ? array
       : malformed(`param.${name} has shape [${array.shape.join(", ")}]; the arguments ask for [${shape.join(", ")}]`);
@@ -68,15 +68,15 @@ export const runConvolution = async (
   const arrays: Record<string, NdArray> = {
     ...others,
     x: inputOf(golden, "x"),
-    weight: parameter("weight", kernelShape),
-    ...(bias ? { bias: parameter("bias", [out]) } : {}),
+    "param.weight": parameter("weight", kernelShape),
+    ...(bias ? { "param.bias": parameter("bias", [out]) } : {}),
   };
   const outputs = await machine.run(
     (tensors) => ({
       output: build({
         x: tensors["x"] as unknown as Volume,
-        weight: tensors["weight"] as unknown as Kernel2d,
-        bias: bias ? (tensors["bias"] as unknown as Vector) : undefined,
+        weight: tensors["param.weight"] as unknown as Kernel2d,
+        bias: bias ? (tensors["param.bias"] as unknown as Vector) : undefined,
         other: (name) => tensors[name],
       }),
     }),
