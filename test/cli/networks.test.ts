@@ -27,6 +27,7 @@ beforeAll(() => {
     at("nets.ts"),
     `import { parts, network, type Network } from "indexical/lib";
      export const tiny: Network = network("tiny", ["x"], (x) => parts.conv(3, "only", 1, 2, { kernel: 1 })(x));
+     export const made = ({ channels = 1 } = {}) => network("made", ["x"], (x) => parts.conv(3, "only", channels, 2, { kernel: 1 })(x));
      export const number = 3;`,
   );
   writeFileSync(at("tiny.safetensors"), writeSafetensors({ "only.weight": ndarray(Float32Array.of(1, -1), [2, 1, 1, 1, 1]), "only.bias": ndarray(Float32Array.of(0, 60), [2]) }));
@@ -45,6 +46,7 @@ describe("summary", () => {
     expect(two!.outputs).toEqual([[1, 3, 16, 16]]);
     expect(three!.outputs).toEqual([[1, 3, 8, 16, 16]]);
     expect(cli("summary", "nets.ts#tiny", "--shape", "x=1,1,2,3,4").stdout).toMatch(/only +conv 1 to 2.*\n[^]*parameters +4\n/);
+    expect(cli("summary", "nets.ts#made", "--shape", "x=1,1,2,3,4").stdout).toMatch(/^made\n/);
   });
 
   test("names are those that people write", () => {
@@ -63,7 +65,9 @@ describe("summary", () => {
     expect(cli("summary", "une", "--shape", "x=1,1,8,8").stderr).toMatch(/une is no network .*\n.*Did you mean unet\?/);
     expect(cli("summary", "none.onnx", "--shape", "x=1,1,8,8")).toMatchObject({ status: 2, stderr: expect.stringMatching(/none\.onnx is no network, and there is no such file/) as string });
     expect(cli("summary", "unet.safetensors", "--shape", "x=1,1,8,8")).toMatchObject({ status: 2, stderr: expect.stringMatching(/unet\.safetensors holds no network/) as string });
-    expect(cli("summary", "nets.ts#number", "--shape", "x=1,1,8,8").stderr).toMatch(/nets\.ts#number is no network/);
+    expect(cli("summary", "nets.ts#number", "--shape", "x=1,1,8,8").stderr).toMatch(/nets\.ts#number is no network \[/);
+    writeFileSync(at("cut.onnx"), writeOnnx(exportOnnx(small, weights, { x: [1, 1, 8, 8] })).subarray(0, 5000));
+    expect(cli("summary", "cut.onnx", "--shape", "x=1,1,8,8")).toMatchObject({ status: 1, stderr: expect.stringMatching(/\[format-\w+\]/) as string });
   });
 });
 

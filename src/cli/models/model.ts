@@ -46,13 +46,16 @@ const source = async (target: string): Promise<{ readonly network: Network; read
     if (!statSync(target).isFile()) return misused("cli-argument", `${target} is a folder`, `Name ${kinds}.`);
     const bytes = await readBytes(target);
     if (weightsFormatOf(bytes) === "tfjs") return meshNetOf(await readLayersModelFile(target), { axes: "kji" });
-    if (!isOnnx(bytes)) return misused("cli-argument", `${target} holds no network`, `Name the network: unet --weights ${target}. ${offered}`);
+    // A damaged .onnx is for its reader to refuse.
+    if (!isOnnx(bytes) && !/\.onnx$/i.test(target)) return misused("cli-argument", `${target} holds no network`, `Name the network: unet --weights ${target}. ${offered}`);
     const { network, state } = networkOfOnnx(readOnnx(bytes));
     // Exporters call every graph main_graph or torch_jit.
     return { network: { ...network, name: basename(target).replace(/\.onnx$/i, "") }, weights: state };
   }
   const { value } = await loadExport(target, (v) => isNetwork(v));
-  return isNetwork(value) ? { network: value } : undefined;
+  // A function without required arguments may make a network; a program has one.
+  const made: unknown = typeof value === "function" && value.length === 0 ? (value as () => unknown)() : value;
+  return isNetwork(made) ? { network: made } : undefined;
 };
 
 /** Whether weights have the names and shapes of a network's parameters. */
@@ -64,7 +67,7 @@ export const isPlanar = (network: Network): boolean => network.nodes.some(({ lay
 
 /** @throws cli-argument when `target` names no network */
 export const loadModel = async (target: string, { weights: file, to }: ModelArguments = {}): Promise<NamedModel> => {
-  const found = (await source(target)) ?? misused("cli-argument", `${target} is no network${/[./\\]/.test(target) ? ", and there is no such file" : ""}`, `Name ${kinds}.${suggest(target.split(":", 1)[0]!, networkNames)}\n  ${offered}`);
+  const found = (await source(target)) ?? misused("cli-argument", `${target} is no network${/[./\\]/.test(target) && !existsSync(target.replace(/#[^#]*$/, "")) ? ", and there is no such file" : ""}`, `Name ${kinds}.${suggest(target.split(":", 1)[0]!, networkNames)}\n  ${offered}`);
   const given = file === undefined ? found.weights : await readWeightsFile(file, { stripModule: true });
   const conversion = to === undefined ? undefined : convert(found.network, converterOf(to));
   const network = conversion?.network ?? found.network;
@@ -112,7 +115,7 @@ export const fitting = <T>(conversion: Conversion | undefined, action: () => T, 
   try {
     return action();
   } catch (error) {
-    if (!(error instanceof IndexicalError) || !["lib-extent", "view-shapes"].includes(error.code)) throw error;
+    if (!(error instanceof IndexicalError) || (!conversion && !windows) || !["lib-extent", "view-shapes"].includes(error.code)) throw error;
     const remedy = [
       "A network that halves its input needs extents that can be halved as often",
       windows ? ": pad the volume to multiples with --divisor 4, 8, 16 or 32." : ".",
