@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { parseCase } from "../../src/cli/goldens/case.js";
 import { readCase } from "../../src/cli/goldens/files.js";
 import { runCase, type CaseResult } from "../../src/cli/goldens/run.js";
-import { readSafetensors, writeSafetensors, type Arrays } from "../../src/lib/formats/index.js";
+import { ndarray, readSafetensors, writeSafetensors, type Arrays } from "../../src/lib/formats/index.js";
+import { recipeTensor } from "../../src/lib/weights/recipe.js";
 import { folder } from "./goldens-on.js";
 
 /** Runs a case of the repository after a change of what it stores. */
@@ -41,6 +42,23 @@ describe("the gradients of a golden case", () => {
 
   it("are of the sum of the output and g", async () => {
     expect(await changed("acs_k3_p1", (arrays) => void arrays["g"]!.data.fill(1 as never))).toMatchObject({ status: "failed", reason: expect.stringMatching(/^grad\./) });
+  });
+
+  it("are by parameters of a recipe as well", async () => {
+    const [w, b] = ["weight", "bias"].map((name) => Number(recipeTensor(name, name === "weight" ? [1, 1, 1, 1] : [1], 5).data[0])) as [number, number];
+    const [x, g] = [[1, -2, 3, 0.5], [2, 1, -1, 4]] as const;
+    const of = (weight: number): Promise<CaseResult> => {
+      const volume = (values: readonly number[]) => ndarray(Float32Array.from(values), [1, 1, 1, 2, 2]);
+      const arrays: Arrays = {
+        "input.x": volume(x), output: volume(x.map((v) => w * v + b)), g: volume(g),
+        "grad.param.weight": ndarray(Float32Array.of(weight), [1, 1, 1, 1]), "grad.param.bias": ndarray(Float32Array.of(6), [1]),
+      };
+      const weights = { recipe: "hashw-v1", seed: 5, state_dict: { weight: [1, 1, 1, 1], bias: [1] } };
+      const json = { system: "ACSConv", kind: "op", op: "ACSConv", ctor: { in_channels: 1, out_channels: 1, kernel_size: 1 }, tolerance: { rtol: 1e-5, atol: 1e-5 }, weights };
+      return runCase("case", async () => parseCase("case", new TextEncoder().encode(JSON.stringify(json)), writeSafetensors(arrays)), { device: "reference" });
+    };
+    expect(await of(2 - 2 - 3 + 2)).toMatchObject({ status: "passed", reason: "" });
+    expect(await of(-1.1)).toMatchObject({ status: "failed", reason: expect.stringMatching(/^grad\.param\.weight/) });
   });
 
   it("that mean nothing here are not passed over", async () => {
