@@ -8,6 +8,12 @@ export const misused = (code: `cli-${string}`, message: string, remedy?: string)
   throw new IndexicalError(code, message, remedy === undefined ? {} : { remedy });
 };
 
+/** The same refusal with another remedy: what helps on the command line. */
+export const advised = (error: IndexicalError, remedy: string): IndexicalError => {
+  const { code, message, span } = error;
+  return new IndexicalError(code, message.slice(0, message.indexOf(` [${code}]`)), { remedy, span, cause: error });
+};
+
 /** Also said about arguments, by the parts that the commands call. */
 const usageCodes = new Set(["program-input", "grad-input", "grad-seed", "input-missing", "input-unknown", "device-unknown", "pass-unknown", "format-file"]);
 

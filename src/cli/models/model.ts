@@ -9,7 +9,7 @@ import { convert, type Conversion } from "../../lib/converters/index.js";
 import { networkOfOnnx } from "../../lib/onnx/network/index.js";
 import { meshNetOf, parameters, type Network, type StateDict } from "../../lib/networks/index.js";
 import { loadExport } from "../load.js";
-import { misused } from "../usage.js";
+import { advised, misused } from "../usage.js";
 import { converterOf, namesNetwork, networkNames, networkOf } from "./catalogue.js";
 
 /** A network that was named on the command line, perhaps made 3D, and its weights where they were given. */
@@ -121,6 +121,6 @@ export const fitting = <T>(conversion: Conversion | undefined, action: () => T, 
       windows ? ": pad the volume to multiples with --divisor 4, 8, 16 or 32." : ".",
       conversion && conversion.converter.pools !== "in-plane" ? ` Where slices are few, let pools leave the depth alone: --to ${conversion.converter.name}:pools=in-plane.` : "",
     ].join("");
-    throw new IndexicalError(error.code, error.message.slice(0, error.message.indexOf(` [${error.code}]`)), { remedy, cause: error });
+    throw advised(error, remedy);
   }
 };

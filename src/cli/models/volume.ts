@@ -5,7 +5,7 @@ import { readBytes } from "../../lib/formats/node.js";
 import { hounsfieldWindows, minMax, readDicom, volumeFromArray, windowed, zScore, type Change, type DicomVolume } from "../../lib/volumes/index.js";
 import { IndexicalError } from "../../dsl/index.js";
 import { suggest } from "../../dsl/suggest.js";
-import { misused } from "../usage.js";
+import { advised, misused } from "../usage.js";
 
 /** A volume to run a network on, and how thick its slices are, in mm. */
 export interface ReadVolume {
@@ -45,7 +45,7 @@ const oneSeries = (slices: readonly Uint8Array[], series: string | undefined): D
     return readDicom(slices, series === undefined ? {} : { series });
   } catch (error) {
     if (!(error instanceof IndexicalError) || error.code !== "format-dicom-series" || error.remedy?.startsWith("Choose by") !== true) throw error;
-    throw new IndexicalError(error.code, error.message.slice(0, error.message.indexOf(` [${error.code}]`)), { cause: error, remedy: error.remedy.replace(/^Choose by [^.]*\./, "Choose with --series.") });
+    throw advised(error, error.remedy.replace(/^Choose by [^.]*\./, "Choose with --series."));
   }
 };
 
