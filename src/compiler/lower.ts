@@ -1,9 +1,9 @@
 import { asIndex, children as childrenOf, exprKey, interval, isCondition, shift, substitute, negate, toIndex, toRational, type Affine, type Atom, type Expr, type TensorNode, type Variable } from "../dsl/index.js";
 import { always, and, atLeast, equal, never, not, or, test, unequal } from "./conditions.js";
 import type { Comparison, Condition, Input, Program, Source, Stage, Value } from "./ir.js";
-import { isTable, sparseFactor, whereTable } from "./tables.js";
+import { guardedTable, isTable, whereTable } from "./tables.js";
 import { reachable, type Traced } from "./trace.js";
-import { binary, compareValues, constant, index, multiplyAll, nothing, read, reduce, remakeData, select, unary } from "./values.js";
+import { binary, compareValues, constant, index, multiplyAll, read, reduce, remakeData, select, unary } from "./values.js";
 
 /** Turns the definitions into stages of one piece each: indices become normal forms, guards become conditions. */
 export const lower = (traced: Traced): Program => {
@@ -89,7 +89,7 @@ class Lowering {
         return unary(e.op, this.value(e.a));
       case "binary":
         if (e.op === "pow" && e.b.kind === "number" && Number.isInteger(e.b.value) && Math.abs(e.b.value) <= 64) return this.power(this.value(e.a), e.b.value);
-        return e.op === "mul" ? product(this.value(e.a), this.value(e.b)) : binary(e.op, this.value(e.a), this.value(e.b));
+        return e.op === "mul" ? binary("mul", guardedTable(this.value(e.a)), guardedTable(this.value(e.b))) : binary(e.op, this.value(e.a), this.value(e.b));
       case "select":
         return select(this.condition(e.condition), this.value(e.then), this.value(e.otherwise));
       case "read":
@@ -170,15 +170,6 @@ class Lowering {
     }
   }
 }
-
-/** A product with a table that has zeros is guarded by where they are. */
-const product = (a: Value, b: Value): Value => {
-  for (const [v, w] of [[a, b], [b, a]] as const) {
-    const sparse = sparseFactor(v);
-    if (sparse) return select(sparse.where, v === a ? binary("mul", sparse.factor, w) : binary("mul", w, sparse.factor), nothing);
-  }
-  return binary("mul", a, b);
-};
 
 const readsTable = (e: Expr): boolean => e.kind === "read" && e.tensor.kind === "constant";
 

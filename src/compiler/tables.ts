@@ -1,7 +1,7 @@
 import { extentOf, negate, shift, type Affine } from "../dsl/index.js";
 import { always, and, atLeast, equal, or } from "./conditions.js";
 import type { Condition, Read, Value } from "./ir.js";
-import { variablesOf } from "./values.js";
+import { constant, nothing, select, variablesOf } from "./values.js";
 
 /** Tables with more elements than this, or that fall into more boxes, stay data. */
 const mostElements = 65_536;
@@ -58,14 +58,14 @@ const boxesOf = (shape: readonly number[], holds: readonly boolean[]): readonly 
 };
 
 /**
- * A factor that is zero in places, as what it is elsewhere and where that is: `mask(i) * x` is `x` under a guard. Undefined when it is zero
- * nowhere, or takes too many comparisons.
+ * A factor that is a table with zeros, under a guard that says where it has none: a product with it is guarded then, as with any
+ * guarded zero. Any other value as it is, and a table that takes too many comparisons.
  */
-export const sparseFactor = (v: Value): { readonly where: Condition; readonly factor: Value } | undefined => {
-  if (!isTable(v) || !v.source.data.includes(0)) return undefined;
+export const guardedTable = (v: Value): Value => {
+  if (!isTable(v) || !v.source.data.includes(0)) return v;
   const where = whereTable(v, (x) => x !== 0);
-  if (!where) return undefined;
+  if (!where) return v;
   const others = new Set(v.source.data.filter((x) => x !== 0));
   const [only] = others;
-  return { where, factor: others.size === 1 ? { kind: "constant", value: only! } : v };
+  return select(where, others.size === 1 ? constant(only!) : v, nothing);
 };
