@@ -106,7 +106,7 @@ class Writer {
     routine.code.get(condition.counter);
     if ("below" in condition) routine.code.i32Const(condition.below).op("i32.lt_s").set(holds);
     else routine.code.i32Const(condition.from).op("i32.ge_s").set(holds);
-    routine.open(variable("once", 1), { local: holds });
+    routine.openIf(holds);
     inside();
     routine.close();
   }
@@ -210,7 +210,7 @@ class Writer {
     // The rest is tile number `full`, if the range holds it.
     const holds = routine.local(i32);
     routine.code.get(1).i32Const(full).op("i32.gt_s").get(0).i32Const(full).op("i32.le_s").op("i32.and").set(holds);
-    routine.open(variable("once", 1), { local: holds });
+    routine.openIf(holds);
     this.restLanes(v, full, inside);
     routine.close();
   }

@@ -1,12 +1,13 @@
-import { add, extentOf, indexOf, integer, scale, type Affine, type Variable } from "../../../dsl/index.js";
+import { add, extentOf, indexOf, integer, isConstant, scale, type Affine, type Variable } from "../../../dsl/index.js";
 import { conditionKey, conjuncts, and } from "../../conditions.js";
 import type { Condition, Reduce, Value } from "../../ir.js";
 import { freeVariables, identityOf, variablesOfCondition, visitParts } from "../../values.js";
 import { partialSums } from "../../schedule/summation.js";
 import { nests } from "../../schedule/nests.js";
 import { identity, type Substitution } from "../../schedule/values.js";
+import { allOf, narrowed } from "./bounds.js";
 import { f64, i32, v128 } from "./encoder.js";
-import type { Routine, Scope } from "./scope.js";
+import { constantBound, type Bound, type Routine, type Scope } from "./scope.js";
 import type { Values } from "./values.js";
 
 /**
@@ -121,13 +122,23 @@ class Nest {
       const v = loops[depth];
       if (v === undefined) return family.forEach((r, i) => this.step(r, own[i]!, into[i]!));
       const parts = starts.has(v) ? family.map((r) => this.begin(r)) : into;
-      routine.open(v, { constant: extentOf(v) });
       closed.delete(v);
-      for (const c of pending) {
-        if ([...variablesOfCondition(c)].some((x) => closed.has(x))) continue;
-        pending.delete(c);
+      const known = [...pending].filter((c) => ![...variablesOfCondition(c)].some((x) => closed.has(x)));
+      // What holds in a range of iterations bounds the loop, and costs nothing inside.
+      let bounds = allOf(v);
+      const tested = known.filter((c) => {
+        const range = narrowed(bounds, v, c);
+        if (range) bounds = range;
+        return !range;
+      });
+      const [first, last] = [this.bound(bounds.first), this.bound(bounds.last)];
+      routine.open(v, last, first);
+      for (const c of tested) {
         this.values.guards.condition(c);
         routine.skipUnless();
+      }
+      for (const c of known) {
+        pending.delete(c);
         routine.scope.facts.add(conditionKey(c));
       }
       nest(depth + 1, parts);
@@ -136,6 +147,14 @@ class Nest {
     };
     nest(0, accumulators);
     family.forEach((r, i) => home.memo.set(keyOf(r, wide), this.end(accumulators[i]!)));
+  }
+
+  private bound(a: Affine): Bound {
+    if (isConstant(a)) return constantBound(a.constant);
+    const local = this.routine.local(i32);
+    this.values.indices.push(a);
+    this.routine.code.set(local);
+    return { local };
   }
 
   /** Sets up an accumulator in the current scope. */

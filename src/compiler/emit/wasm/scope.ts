@@ -1,4 +1,4 @@
-import type { Variable } from "../../../dsl/index.js";
+import { variable, type Variable } from "../../../dsl/index.js";
 import { conditionKey } from "../../conditions.js";
 import type { Condition } from "../../ir.js";
 import { Code, i32, type ValueType } from "./encoder.js";
@@ -13,6 +13,8 @@ export class Scope {
   readonly latch = new Code();
   readonly memo = new Map<string, number>();
   readonly depth: number;
+  /** The innermost scope around this one, or this one, whose code may not run at all: what is only needed inside stays inside. */
+  readonly kept: Scope;
   /** Whether the code leaves iterations early. */
   skips = false;
   /** Keys of conditions that hold in the rest of the code. */
@@ -21,8 +23,10 @@ export class Scope {
   constructor(
     readonly parent: Scope | undefined,
     readonly loop?: Loop,
+    conditional = false,
   ) {
     this.depth = parent ? parent.depth + 1 : 0;
+    this.kept = parent && !conditional ? parent.kept : this;
   }
 }
 
@@ -97,9 +101,9 @@ export class Routine {
     return local;
   }
 
-  /** The innermost of the scopes of `variables`. */
+  /** The innermost of the scopes of `variables`, inside of what may not run at all. */
   home(variables: Iterable<Variable>): Scope {
-    let deepest = this.root;
+    let deepest = this.scope.kept;
     for (const v of variables) {
       const scope = this.scopeOf(v);
       if (scope.depth > deepest.depth) deepest = scope;
@@ -112,6 +116,11 @@ export class Routine {
     const counter = this.local(i32);
     this.scope = new Scope(this.scope, { variable, counter, first, last });
     this.bind(variable, counter);
+  }
+
+  /** Opens a part that runs once where the number in a local is not zero, and else not at all. */
+  openIf(holds: number): void {
+    this.scope = new Scope(this.scope, { variable: variable("once", 1), counter: this.local(i32), first: constantBound(0), last: { local: holds } }, true);
   }
 
   /** Skips the rest of the current iteration when the number on the stack is zero. */
