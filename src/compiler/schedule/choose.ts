@@ -69,8 +69,9 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
   // The biggest regions speak first.
   const free: Orders = (s) => orders.get(s) ?? natural(s);
   for (const region of [...regions].sort((a, b) => b.terms - a.terms)) {
-    for (const [s, o] of favourite(region, new Map()).order) wish(s, o);
-    for (const [s, o] of favourite(region, orders).order) {
+    const alone = favourite(region, new Map()).order;
+    for (const [s, o] of alone) wish(s, o);
+    for (const [s, o] of [...touched(region)].some((t) => orders.has(t)) ? favourite(region, orders).order : alone) {
       wish(s, o);
       // Who reads a stage has more to gain from its storage than who writes it.
       if (s !== region.stage && !orders.has(s)) orders.set(s, o);
@@ -145,8 +146,10 @@ export const favourite = (region: Region, fixed: ReadonlyMap<Source, Order>): { 
   for (const lane of region.axes) {
     if (extentOf(lane) < 2) continue;
     const order = wishFor(region, lane, fixed);
-    let { cycles } = bestAlong(region, (s) => order.get(s) ?? natural(s), [lane]);
+    let cycles = 0;
     for (const [s, o] of order) if (s.kind === "input") cycles += conversion(s, o);
+    if (cycles >= winner.cycles) continue;
+    cycles += bestAlong(region, (s) => order.get(s) ?? natural(s), [lane], winner.cycles - cycles).cycles;
     if (cycles < winner.cycles) winner = { order, cycles };
   }
   return winner;

@@ -2,7 +2,7 @@ import { extentOf, type Variable } from "../../dsl/index.js";
 import type { Region } from "./analysis.js";
 import type { Tile } from "./kernel.js";
 import { stridesOf, type Orders } from "./orders.js";
-import { lanes, tileCycles, Workload } from "./work.js";
+import { lanes, leastCycles, tileCycles, Workload } from "./work.js";
 
 export type { Order, Orders } from "./orders.js";
 
@@ -20,10 +20,11 @@ const shapes: readonly (readonly [vectors: number, rows: number])[] = [
 /** The best way to compute a region with sources stored in these orders. */
 export const best: Pick = (region, orders) => bestAlong(region, orders, region.axes);
 
-/** The best way whose lanes, if it has any, run along one of these axes. */
-export const bestAlong = (region: Region, orders: Orders, along: readonly Variable[]): Choice => {
+/** The best way whose lanes, if it has any, run along one of these axes. What takes more than `limit` cycles need not be told apart. */
+export const bestAlong = (region: Region, orders: Orders, along: readonly Variable[], limit = Infinity): Choice => {
   let winner = withoutTile(region);
-  forEachTile(region, orders, along, (choice) => {
+  const least = (cycles: number): boolean => cycles < Math.min(winner.cycles, limit);
+  forEachTile(region, orders, along, least, (choice) => {
     if (choice.cycles < winner.cycles) winner = choice;
   });
   return winner;
@@ -32,7 +33,7 @@ export const bestAlong = (region: Region, orders: Orders, along: readonly Variab
 /** All ways to compute a region that the cost model knows. */
 export const candidates = (region: Region, orders: Orders): readonly Choice[] => {
   const all = [withoutTile(region)];
-  forEachTile(region, orders, region.axes, (choice) => void all.push(choice));
+  forEachTile(region, orders, region.axes, () => true, (choice) => void all.push(choice));
   return all;
 };
 
@@ -41,7 +42,8 @@ export type Pick = (region: Region, orders: Orders) => Choice;
 
 const withoutTile = (region: Region): Choice => ({ tile: undefined, cycles: scalarCycles(region) });
 
-const forEachTile = (region: Region, orders: Orders, along: readonly Variable[], visit: (c: Choice) => void): void => {
+/** Visits tiles, but for those along lanes and rows whose least cycles are not worth it. */
+const forEachTile = (region: Region, orders: Orders, along: readonly Variable[], worth: (least: number) => boolean, visit: (c: Choice) => void): void => {
   const { axes, stage, piece } = region;
   const outputs = axes.reduce((n, v) => n * extentOf(v), 1);
   if (outputs === 0) return;
@@ -56,6 +58,7 @@ const forEachTile = (region: Region, orders: Orders, along: readonly Variable[],
       const plain = work.measure(lane, row, scattered, false);
       const period = row ? work.periodOf(row) : 0;
       const aligned = row && period > 1 ? work.measure(lane, row, scattered, true) : plain;
+      if (!worth(outputs * Math.min(leastCycles(plain), leastCycles(aligned)))) continue;
       for (const [vectors, rows] of shapes) {
         if ((row === undefined) !== (rows === 1)) continue;
         const inTile = period % rows === 0 ? aligned : plain;

@@ -249,17 +249,21 @@ const spreadOf = (a: Access, lane: Variable, strides: readonly number[]): number
 
 /** Cycles of the tiles that cover the extents of the lane and of the row. */
 export const tileCycles = (work: Work, laneExtent: number, rowExtent: number, vectors: number, rows: number): number => {
-  const [fullLanes, restLanes] = [Math.floor(laneExtent / (lanes * vectors)), Math.ceil((laneExtent % (lanes * vectors)) / lanes)];
-  const [fullRows, restRows] = [Math.floor(rowExtent / rows), rowExtent % rows];
+  const [wide, high] = [Math.floor(laneExtent / (lanes * vectors)), Math.floor(rowExtent / rows)];
+  const [narrow, low] = [Math.ceil((laneExtent % (lanes * vectors)) / lanes), rowExtent % rows];
   let cycles = 0;
-  for (const [count, v] of [[fullLanes, vectors], [restLanes > 0 ? 1 : 0, restLanes]] as const)
-    for (const [times, r] of [[fullRows, rows], [restRows > 0 ? 1 : 0, restRows]] as const) if (count * times > 0) cycles += count * times * bodyCycles(work, r, v);
+  if (wide * high > 0) cycles += wide * high * bodyCycles(work, rows, vectors);
+  if (wide > 0 && low > 0) cycles += wide * bodyCycles(work, low, vectors);
+  if (narrow > 0 && high > 0) cycles += high * bodyCycles(work, rows, narrow);
+  if (narrow > 0 && low > 0) cycles += bodyCycles(work, low, narrow);
   return cycles;
 };
 
+const storeCycles = (work: Work, rows: number): number => (work.storing === "vector" ? 1 : work.storing === "columns" && rows % 4 === 0 ? 3 : 7);
+
 const bodyCycles = (work: Work, r: number, v: number): number => {
-  const store = work.storing === "vector" ? 1 : work.storing === "columns" && r % 4 === 0 ? 3 : 7;
-  const [loads, operations] = [work.loads.of(r, v), work.operations.of(r, v) + store * work.stores * r * v];
+  const loads = work.loads.of(r, v);
+  const operations = work.operations.of(r, v) + storeCycles(work, r) * work.stores * r * v;
   let spills = 0;
   for (const { live, iterations } of work.nests) {
     const spilled = live.of(r, v) + 1 - registers;
@@ -267,3 +271,6 @@ const bodyCycles = (work: Work, r: number, v: number): number => {
   }
   return Math.max(loads / 2, operations / 4) + 0.5 * work.iterations + spills + work.misses.of(r, v) + 7 * work.entries + 3 * r + 4;
 };
+
+/** What each element takes at least, however large a tile is. */
+export const leastCycles = (work: Work): number => Math.max(work.loads.both / 2, (work.operations.both + work.stores) / 4) / lanes;
