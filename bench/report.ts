@@ -72,7 +72,7 @@ export const page = ({ machine, results }: Report): string => {
 Made by \`npm run bench\` on ${machine.date}: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GiB, Node ${machine.node}.
 128-bit SIMD ${machine.simdGflops.toFixed(1)} GF/s a thread (${machine.form}); copy ${machine.copyGBs.map((b) => b.toFixed(1)).join(" / ")} GB/s (1 / 2 threads).
 
-Medians of interleaved rounds, each contestant in a process of its own; rows *in Chromium* and their peer share one page. Single operators: operands in the layout of the plan, conversion from and to NCDHW arrays beside; networks: end to end.
+Medians of interleaved rounds, each contestant in a process of its own; rows *in Chromium* and their peer share one page. Single operators: operands in the layouts of the plan, conversion from and to NCDHW arrays beside; networks: end to end.
 *first*: from source to the first result, compilation and the engine's warm-up included. *of probe*: of what as many threads can multiply and add (or copy) in WebAssembly at most, measured in turns with the workload.
 *ratio*: the peer's time over ours, same threads; above 1 we are faster. *ACS, each multiply-add*, *forward*, *32^3, each voxel*, *W7*: our own programs beside, scaled to as much work.
 ${parts
