@@ -30,7 +30,8 @@ export const findCut = (piece: Piece, reworded: Set<string>): Cut | undefined =>
     for (const axis of piece.axes) {
       const parts = rangesOf(axis.variable, condition, cutting, own);
       if (!parts) continue;
-      if (parts.length === 1) {
+      const [{ says }] = parts as [Part];
+      if (parts.length === 1 && says.kind !== "true" && says.kind !== "false") {
         // Once: simplification may have its own words for it.
         const key = `${axis.variable.id} ${conditionKey(condition)}`;
         if (reworded.has(key)) continue;

@@ -243,7 +243,8 @@ describe("the structure of the library's convolutions, whatever their arguments"
         expect(guards(s!)).toBe(0);
         expect(multiplyAdds(s!)).toBe(places(s!) * 9 * height * width * blocks.reduce((a, b) => a + b, 0));
       }),
-      often,
+      // A guard that an earlier one was put in the words of.
+      { ...often, examples: [[{ rows: 3, columns: 3, height: 1, width: 1, blocks: [0, 0, 0, 1, 1, 1, 1, 1, 1] }]] },
     );
   });
 
