@@ -20,7 +20,7 @@ const line = 64;
 export const partsOf = (body: Value, loops: readonly Variable[], tile: Tile | undefined, near = usual): readonly Variable[] => {
   if (!tile || body.kind !== "reduce" || body.op !== "sum") return [];
   const again = reads(body).filter((r) => r.indices.length === 1 && loops.some((v) => extentOf(v) > 1 && !freeVariables(r).has(v)));
-  const bytes = (over: readonly Variable[]): number => again.reduce((n, r) => n + 4 * elements(r.indices[0]!, [...loops, ...over]), 0);
+  const bytes = (over: readonly Variable[]): number => again.reduce((n, r) => n + 4 * elements(r.indices[0]!, new Map([...loops, ...over].map((v) => [v, extentOf(v)]))), 0);
   const [floor, ceiling] = near === 0 ? [1, most] : [fewest, most];
   let [outer, count] = [0, 1];
   for (let rest = terms(body.loops); outer < body.loops.length - 1; outer++) {
@@ -47,10 +47,13 @@ export const likelyParts = (body: Value): number => {
   return parts;
 };
 
-/** About how many elements an index meets over loops: steps that overlap count once. */
-const elements = (index: Affine, over: readonly Variable[]): number => {
+/** About how many elements an index meets over loops of these extents: steps that overlap count once. */
+export const elements = (index: Affine, over: ReadonlyMap<Variable, number>): number => {
   const steps = index.terms
-    .flatMap(({ atom, coefficient }) => (atom.kind === "variable" && over.includes(atom.variable) ? [{ step: Math.abs(coefficient), n: extentOf(atom.variable) }] : []))
+    .flatMap(({ atom, coefficient }) => {
+      const n = atom.kind === "variable" ? over.get(atom.variable) : undefined;
+      return n === undefined ? [] : [{ step: Math.abs(coefficient), n }];
+    })
     .sort((a, b) => a.step - b.step);
   let [count, span] = [1, 1];
   for (const { step, n } of steps) {

@@ -11,6 +11,7 @@ import { explicitGuards } from "./guards.js";
 import { halosOf } from "./halo.js";
 import type { Buffer, Groups, Kernel, Layout, Schedule, Step } from "./kernel.js";
 import { dense, noHalo, offsetOf } from "./layout.js";
+import { divided, gridOf, nested, stepOf } from "./loops.js";
 import { materialise } from "./operands.js";
 import { orderLoops, type Order, type Orders } from "./orders.js";
 import { shareOut } from "./share.js";
@@ -131,10 +132,11 @@ class Planner {
     flat = merged;
     const [lane, row] = [tile && now(tile.lane), tile?.row];
     const reducing = reduces(flat.body).length > 0;
-    const loops = flat.loops.filter((v) => v !== lane && v !== row).concat(reducing ? [lane, row].filter(defined) : [row, lane].filter(defined));
-    const grid = gridOf(loops, cycles);
+    const inOrder = nested(flat, lane, row);
     const turned = tile && lane && { lane, vectors: tile.vectors, row, rows: tile.rows };
-    const parts = partsOf(flat.body, loops, turned, this.options.near);
+    const parts = partsOf(flat.body, inOrder, turned, this.options.near);
+    const loops = parts.length > 0 ? divided(flat.body, inOrder) : inOrder;
+    const grid = gridOf(loops, cycles);
     return {
       name,
       kind: contraction ? "contract" : reducing ? "reduce" : "map",
@@ -239,21 +241,9 @@ class Planner {
   }
 }
 
-const defined = <T>(v: T | undefined): v is T => v !== undefined;
-
-const stepOf = (a: Affine, v: Variable): number => a.terms.find((t) => t.atom.kind === "variable" && t.atom.variable === v)?.coefficient ?? 0;
-
 const placeOf = (piece: Piece): readonly Affine[] => piece.axes.map((a) => add(scale(indexOf(a.variable), a.step), integer(a.start)));
 
 const storageOrder = (layout: Layout, s: Source): Order => [...natural(s)].sort((a, b) => layout.strides[b]! - layout.strides[a]! || a - b);
-
-/** How many of the outer loops are shared out: enough iterations, each of some size. */
-const gridOf = (loops: readonly Variable[], cycles: number): number => {
-  let grid = 0;
-  let items = 1;
-  while (grid < loops.length && items < 256 && (cycles / items > 20_000 || items < 8 || grid === 0)) items *= extentOf(loops[grid++]!);
-  return grid;
-};
 
 /** The index groups of a sum of products; undefined when the body is none. */
 const groupsOf = (body: Value, loops: readonly Variable[]): Groups | undefined => {

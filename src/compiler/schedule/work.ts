@@ -74,6 +74,9 @@ const nearest = 2 ** 15;
 /** Cycles of a jump to what is not there: measured, from 5 to 100. */
 const jump = 30;
 
+/** Cycles for an element of a vector whose lanes are this many elements apart. */
+const apart = (elements: number): number => (elements >= 1024 ? 3 : elements >= 16 ? 1 : 0);
+
 /** The work of a region with its sources stored in given orders, for tiles along any of its axes. */
 export class Workload {
   private readonly loaded: readonly Loaded[];
@@ -138,10 +141,11 @@ export class Workload {
     for (const { access, count, innermost, last, strides, far, jumps } of this.loaded) {
       const byRow = row !== undefined && access.variables.has(row) && !(aligned && groupSize(access, row) !== undefined);
       const step = strides.get(lane) ?? 0;
-      if (step === 0) loads.add(count, byRow, false);
-      else if (step === 1) loads.add(count, byRow, true);
-      else loads.add(count * gatherCost(access, lane, step, orders), byRow, true);
-      if (last) nestAt(access.nest).live.add(1, byRow, step !== 0);
+      const { loads: each, shuffles } = gathered(access, lane, step, orders);
+      loads.add(count * each, byRow, step !== 0);
+      operations.add(count * shuffles, byRow, step !== 0);
+      if (each > 2) misses.add(count * lanes * apart(Math.abs(step)), byRow, true);
+      if (last) nestAt(access.nest).live.add(shuffles > 0 ? each : 1, byRow, step !== 0);
       if (innermost) {
         const bytes = Math.abs(4 * strides.get(innermost)!);
         const rowBytes = byRow ? Math.abs(4 * strides.get(row)!) : 0;
@@ -151,8 +155,11 @@ export class Workload {
         misses.add(jumps * jump, rowBytes >= 64, false);
       }
     }
-    const d = row ? region.axes.indexOf(row) : -1;
-    const adjacent = row !== undefined && stridesOf(region.stage.shape, orders(region.stage))[d]! * region.piece.axes[d]!.step === 1;
+    const strides = stridesOf(region.stage.shape, orders(region.stage));
+    const stored = (v: Variable): number => Math.abs(strides[region.axes.indexOf(v)]! * region.piece.axes[region.axes.indexOf(v)]!.step);
+    const adjacent = row !== undefined && stored(row) === 1;
+    // Lanes far from each other have a line each; so have the vectors across them.
+    if (scattered) misses.add(this.stores * (adjacent ? 1 : lanes) * apart(stored(lane)), true, true);
     return { storing: !scattered ? "vector" : adjacent ? "columns" : "lanes", loads, operations, misses, nests: [...nests.values()], iterations, entries, stores: this.stores };
   }
 
@@ -221,30 +228,41 @@ const isGuarded = (v: Variable, accesses: readonly Access[], tiled: (v: Variable
       }),
   );
 
-/** Loads that four lanes take that don't lie side by side: fewer when they lie within eight elements. */
-const gatherCost = (a: Access, lane: Variable, step: number, orders: Orders): number => {
-  if (!Number.isNaN(step)) return Math.abs(step) <= 2 ? 2.5 : 9;
+/** What four lanes take: a load where they are equal or lie side by side, one or two and a shuffle within eight elements, a load for each elsewhere. */
+interface Gather {
+  readonly loads: number;
+  readonly shuffles: number;
+}
+
+const oneLoad: Gather = { loads: 1, shuffles: 0 };
+const turned: Gather = { loads: 1, shuffles: 2 };
+const shuffled: Gather = { loads: 2, shuffles: 2 };
+const laneByLane: Gather = { loads: 9, shuffles: 0 };
+
+const gathered = (a: Access, lane: Variable, step: number, orders: Orders): Gather => {
+  if (step === 0 || step === 1) return oneLoad;
+  if (!Number.isNaN(step)) return step === -1 ? turned : Math.abs(step) === 2 ? shuffled : laneByLane;
   const strides = stridesOf(a.read.source.shape, orders(a.read.source));
-  let known = gathered.get(a);
-  if (!known) gathered.set(a, (known = new Map()));
+  let known = spreads.get(a);
+  if (!known) spreads.set(a, (known = new Map()));
   const key = `${lane.id}: ${strides.join()}`;
-  let cost = known.get(key);
-  if (cost === undefined) known.set(key, (cost = spreadOf(a, lane, strides)));
-  return cost;
+  let spread = known.get(key);
+  if (!spread) known.set(key, (spread = spreadOf(a, lane, strides)));
+  return spread;
 };
 
-const gathered = new WeakMap<Access, Map<string, number>>();
+const spreads = new WeakMap<Access, Map<string, Gather>>();
 
-const spreadOf = (a: Access, lane: Variable, strides: readonly number[]): number => {
+const spreadOf = (a: Access, lane: Variable, strides: readonly number[]): Gather => {
   const offset = a.read.indices.reduce((sum, index, d) => add(sum, scale(index, strides[d]!)), integer(0));
   const tiles = variable("tile", Math.max(1, Math.floor(extentOf(lane) / lanes)));
   const at = (l: number): Affine => substitution(new Map([[lane, add(scale(indexOf(tiles), lanes), integer(l))]])).affine(offset);
   const first = at(0);
   const steps = [1, 2, 3].map((l) => subtract(at(l), first));
-  if (steps.some((s) => s.terms.length > 0)) return 9;
+  if (steps.some((s) => s.terms.length > 0)) return laneByLane;
   const all = [0, ...steps.map((s) => s.constant)];
   const range = Math.max(...all) - Math.min(...all);
-  return range === 0 ? 1 : range <= 7 ? 2 : 9;
+  return range === 0 ? oneLoad : range <= 7 ? shuffled : laneByLane;
 };
 
 /** Cycles of the tiles that cover the extents of the lane and of the row. */

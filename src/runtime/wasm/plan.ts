@@ -37,8 +37,15 @@ export interface WasmStep {
 export interface WasmKernel {
   /** The exported function. */
   readonly name: string;
-  /** The first iteration of its grid that runs, how many do, and how many a thread takes at a time. */
+  /** The first iteration of its grid that runs, and how many do. */
   readonly first: number;
   readonly items: number;
-  readonly chunk: number;
+  /** How many a thread takes at a time; left out where those that run together share what they read, so that a thread should take many. */
+  readonly chunk?: number | undefined;
 }
+
+/** How many parts each thread takes where it should take many at a time: one would leave threads idle that are done first. */
+const turns = 4;
+
+/** How many iterations of the grid of a kernel each of so many threads takes at a time. */
+export const chunkOf = ({ chunk, items }: WasmKernel, threads: number): number => chunk ?? (threads === 1 ? items : Math.ceil(items / (turns * threads)));

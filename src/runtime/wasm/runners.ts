@@ -1,6 +1,6 @@
 import type { RunOptions } from "../backend.js";
 import { math } from "./math.js";
-import type { WasmPlan } from "./plan.js";
+import { chunkOf, type WasmPlan } from "./plan.js";
 import { canShare, Pool, trapped } from "./pool.js";
 import type { Order } from "./worker.js";
 
@@ -37,8 +37,11 @@ const inline = async (plan: WasmPlan, module: WebAssembly.Module, memory: WebAss
   const { exports } = await WebAssembly.instantiate(module, { env: { memory }, math: imports });
   const runStep = (step: number): void => {
     try {
-      for (const { name, first, items, chunk } of plan.steps[step]!.kernels)
+      for (const kernel of plan.steps[step]!.kernels) {
+        const { name, first, items } = kernel;
+        const chunk = chunkOf(kernel, 1);
         for (let from = 0; from < items; from += chunk) (exports[name] as (begin: number, end: number) => void)(first + from, first + Math.min(from + chunk, items));
+      }
     } catch (cause) {
       throw trapped(plan.steps[step]!.name, String(cause), cause);
     }
@@ -74,7 +77,8 @@ const pooled = async (
   threads: number,
   worker: string | URL | undefined,
 ): Promise<Runner> => {
-  const pool = await Pool.open(threads, { module, memory, functions: plan.functions, steps: plan.steps }, worker);
+  const steps = plan.steps.map(({ name, kernels }) => ({ name, kernels: kernels.map((k) => ({ ...k, chunk: chunkOf(k, threads) })) }));
+  const pool = await Pool.open(threads, { module, memory, functions: plan.functions, steps }, worker);
   return {
     threads,
     note: `${threads} threads`,

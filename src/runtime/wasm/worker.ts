@@ -1,11 +1,11 @@
-import type { WasmStep } from "./plan.js";
+import type { WasmKernel } from "./plan.js";
 
 /** What the main thread tells a worker when it starts. */
 export interface Assignment {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly functions: readonly string[];
-  readonly steps: readonly WasmStep[];
+  readonly steps: readonly { readonly name: string; readonly kernels: readonly (WasmKernel & { readonly chunk: number })[] }[];
   readonly control: SharedArrayBuffer;
   readonly times: SharedArrayBuffer;
   readonly threads: number;

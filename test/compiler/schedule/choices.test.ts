@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { acsConv3d, conv3d, maxPool, softAcsConv3d } from "indexical/lib";
+import { vjp } from "../../../src/compiler/grad/index.js";
 import type { Kernel, Schedule } from "../../../src/compiler/schedule/kernel.js";
 import { runPasses } from "../../../src/compiler/passes.js";
 import { schedule } from "../../../src/compiler/schedule/schedule.js";
@@ -22,7 +23,8 @@ describe("what is chosen", () => {
     const x = buffer(s, "x.packed").layout;
     expect(x.strides[1]).toBe(1);
     expect(x.halo.map((h) => h.low + h.high)).toEqual([0, 0, 0, 0, 2]);
-    expect(buffer(s, "output").layout.strides).toEqual([64 * 32 ** 3, 32 ** 3, 32 ** 2, 32, 1]);
+    expect(buffer(s, "output").layout.strides[1]).toBe(1);
+    expect(buffer(s, "output.unpacked").layout.strides).toEqual([64 * 32 ** 3, 32 ** 3, 32 ** 2, 32, 1]);
   });
 
   test("few channels: lanes along positions, nothing padded to a vector", () => {
@@ -64,6 +66,27 @@ describe("what is chosen", () => {
     const s = plan(({ x }: { x: Volume }) => maxPool(x, { kernel: 3, stride: 2, padding: 1 }), { x: [1, 16, 16, 32, 32] });
     expect(buffer(s, "x.packed").layout.fill).toBe(-Infinity);
     expect(kernels(s).find((k) => k.name === "output")!.kind).toBe("reduce");
+  });
+
+  test("a copy whose lanes lie far apart fills lines of memory one after another: lanes outside, a matrix of four by four inside", () => {
+    const s = plan(({ x, w }: { x: Volume; w: Kernel3d }) => conv3d(x, w, { padding: 1 }), { x: [1, 64, 32, 32, 32], w: [64, 64, 3, 3, 3] });
+    const [copy] = kernels(s).filter((k) => k.name === "output.unpacked");
+    expect(copy!.tile!.rows).toBe(4);
+    expect(copy!.loops[0]).toBe(copy!.tile!.lane);
+    expect(copy!.loops.at(-1)).toBe(copy!.tile!.row);
+  });
+
+  test("strided positions: lanes along channels, where nothing has to be picked from two vectors", () => {
+    const s = plan(({ x, w }: { x: Volume; w: Kernel2d }) => acsConv3d(x, w, { padding: 1, stride: 2 }), { x: [1, 64, 24, 24, 24], w: [64, 64, 3, 3] });
+    for (const k of kernels(s).filter((k) => k.kind === "contract")) expect(k.tile!.lane.name).toBe("o");
+  });
+
+  test.each([[16, 128], [128, 16]])("threads share out the larger operand of a weight gradient, %i to %i channels, and read the smaller one each", (c, o) => {
+    const program = vjp((({ x, w }: { x: Volume; w: Kernel3d }) => conv3d(x, w, { padding: 1 })) as never, ["w"] as never);
+    const s = plan(program, { x: [1, c, 24, 24, 24], w: [o, c, 3, 3, 3], g: [1, o, 24, 24, 24] });
+    const [w] = kernels(s).filter((k) => k.kind === "contract");
+    expect(w!.parts.length).toBeGreaterThan(0);
+    expect(w!.loops[0]!.extent).toBe(128);
   });
 
   test("packed weights that depend on constants only are made once", () => {

@@ -13,7 +13,7 @@ import { encodeModule, type Imported, type Kernel as Encoded } from "./module.js
 const page = 65536;
 
 /** How many items a thread takes at once. Those of a sum in parts share what a part reads. */
-const chunkOf = ({ parts, work }: Kernel, items: number): number => (parts.length > 0 ? Math.ceil(items / 8) : Math.max(1, Math.min(Math.ceil(items / 32), Math.round(50_000 / work))));
+const chunkOf = ({ parts, work }: Kernel, items: number): number | undefined => (parts.length > 0 ? undefined : Math.max(1, Math.min(Math.ceil(items / 32), Math.round(50_000 / work))));
 
 /** Compiles a program that has been through the passes to a plan. @throws wasm-memory when it needs more than 4 GiB. */
 export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmPlan => {
