@@ -69,10 +69,10 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
   // The biggest regions speak first.
   const free: Orders = (s) => orders.get(s) ?? natural(s);
   for (const region of [...regions].sort((a, b) => b.terms - a.terms)) {
-    const alone = favourite(region, new Map()).order;
-    for (const [s, o] of alone) wish(s, o);
-    for (const [s, o] of [...touched(region)].some((t) => orders.has(t)) ? favourite(region, orders).order : alone) {
-      wish(s, o);
+    const alone = favourite(region, new Map());
+    const beside = [...touched(region)].some((t) => orders.has(t)) ? favourite(region, orders) : alone;
+    for (const order of new Set([...alone.asGood, ...beside.asGood])) for (const [s, o] of order) wish(s, o);
+    for (const [s, o] of beside.order) {
       // Who reads a stage has more to gain from its storage than who writes it.
       if (s !== region.stage && !orders.has(s)) orders.set(s, o);
     }
@@ -115,7 +115,7 @@ export const choose = (program: Program, regions: readonly Region[], options: Sc
         orders.set(s, order);
         const cycles = total(s);
         // Memory that is shared is worth a little time.
-        const better = cycles < 0.995 * winner.cycles || (cycles <= 1.02 * winner.cycles && follows(s, order) && !follows(s, winner.order));
+        const better = cycles < 0.995 * winner.cycles || (cycles <= same * winner.cycles && follows(s, order) && !follows(s, winner.order));
         if (better) winner = { order, cycles };
       }
       orders.set(s, winner.order);
@@ -140,19 +140,24 @@ const innermost = ({ shape }: Source, order: Order): number | undefined => order
 /** Cycles of the copy between the user's storage and this. */
 const conversion = (s: Source, order: Order): number => copyCycles(s, natural(s), order);
 
-/** How a region would store what it touches if it were alone; sources in `fixed` stay as they are. */
-export const favourite = (region: Region, fixed: ReadonlyMap<Source, Order>): { order: ReadonlyMap<Source, Order>; cycles: number } => {
-  let winner: { order: ReadonlyMap<Source, Order>; cycles: number } = { order: new Map(), cycles: Infinity };
+/** Cycles that differ by less than this factor are taken for the same. */
+const same = 1.02;
+
+/** How a region would store what it touches if it were alone, and all ways that are as good; sources in `fixed` stay as they are. */
+export const favourite = (region: Region, fixed: ReadonlyMap<Source, Order>): { readonly order: ReadonlyMap<Source, Order>; readonly asGood: readonly ReadonlyMap<Source, Order>[] } => {
+  const ways: { order: ReadonlyMap<Source, Order>; cycles: number }[] = [];
+  let least = Infinity;
   for (const lane of region.axes) {
     if (extentOf(lane) < 2) continue;
     const order = wishFor(region, lane, fixed);
     let cycles = 0;
     for (const [s, o] of order) if (s.kind === "input") cycles += conversion(s, o);
-    if (cycles >= winner.cycles) continue;
-    cycles += bestAlong(region, (s) => order.get(s) ?? natural(s), [lane], winner.cycles - cycles).cycles;
-    if (cycles < winner.cycles) winner = { order, cycles };
+    if (cycles > same * least) continue;
+    cycles += bestAlong(region, (s) => order.get(s) ?? natural(s), [lane], same * least - cycles).cycles;
+    ways.push({ order, cycles });
+    least = Math.min(least, cycles);
   }
-  return winner;
+  return { order: ways.find((w) => w.cycles === least)?.order ?? new Map(), asGood: ways.filter((w) => w.cycles <= same * least).map((w) => w.order) };
 };
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { acsConv3d, conv3d, maxPool, softAcsConv3d } from "indexical/lib";
+import { acsConv3d, conv3d, maxPool, meshNet, softAcsConv3d, type Voxels } from "indexical/lib";
+import { readLayersModelFile } from "../../../src/lib/formats/node.js";
 import { vjp } from "../../../src/compiler/grad/index.js";
 import type { Kernel, Schedule } from "../../../src/compiler/schedule/kernel.js";
 import { runPasses } from "../../../src/compiler/passes.js";
@@ -110,5 +111,12 @@ describe("memory", () => {
     const deep = (n: number) => ({ x, w }: { x: Volume; w: Kernel3d }): Volume => Array.from({ length: n }).reduce<Volume>((y) => conv3d(y, w, { padding: 1 }), x);
     const [shallow, long] = [3, 9].map((n) => plan(deep(n), { x: [1, 8, 16, 16, 16], ...w }).bytes);
     expect(long).toBe(shallow);
+  });
+
+  test("what a network of few channels makes lies over what it reads, layer after layer: MeshNet needs the memory of one and a bit", async () => {
+    const model = await readLayersModelFile("data/weights/meshnet/model5_gw_ae/model.json");
+    const s = plan(({ x }: { x: Voxels }) => meshNet(x, model), { x: [256, 256, 256] });
+    const activation = 4 * 5 * 256 ** 3;
+    expect(s.bytes).toBeLessThan(1.2 * activation);
   });
 });
