@@ -1,8 +1,8 @@
-import { cycleOf, extentOf, gcd, indexOf, integer, interval, negate, scale, shift, substitute, subtract, type Affine, type Interval, type Variable } from "../dsl/index.js";
+import { cycleOf, extentOf, gcd, indexOf, integer, interval, negate, shift, substitute, type Affine, type Interval, type Variable } from "../dsl/index.js";
 import type { Progression } from "./boxes.js";
 import { always, and, conditionKey, hasTest, mapCondition, never, or } from "./conditions.js";
 import type { Axis, Condition, Piece, Read, Value } from "./ir.js";
-import { variablesOf, visitValues } from "./values.js";
+import { linearIn, variablesOf, visitValues } from "./values.js";
 
 /** An axis of a piece, and the parts that its values fall into: in each of them a guard says something else. */
 export interface Cut {
@@ -144,11 +144,10 @@ const truth = (c: Comparison, v: Variable): Said => {
     const zero = low > 0 || high < 0 ? never : low === high ? always : c;
     return c.kind === "equal" || zero === c ? zero : zero === always ? never : always;
   };
-  const direct = c.of.terms.find((t) => t.atom.kind === "variable" && t.atom.variable === v);
-  const rest = direct && subtract(c.of, scale(indexOf(v), direct.coefficient));
-  if (!rest || variablesOf(rest).has(v)) return (k) => decided(interval(at(c.of, v, k)));
-  const { low, high } = interval(rest);
-  return (k) => decided({ low: low + direct.coefficient * k, high: high + direct.coefficient * k });
+  const linear = linearIn(c.of, v);
+  if (!linear) return (k) => decided(interval(at(c.of, v, k)));
+  const { low, high } = interval(linear.rest);
+  return (k) => decided({ low: low + linear.step * k, high: high + linear.step * k });
 };
 
 /** What is left of a comparison when the index has a value. */

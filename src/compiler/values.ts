@@ -1,4 +1,4 @@
-import { floatFunction, indexOf, integer, isConstant, modulo, substitute, variable, visitVariables, type Affine, type Atom, type Variable } from "../dsl/index.js";
+import { coefficientOf, floatFunction, indexOf, integer, isConstant, modulo, scale, substitute, subtract, variable, visitVariables, type Affine, type Atom, type Variable } from "../dsl/index.js";
 import { always, conditionKey, mapCondition, mapped, never, setValueKey, visitCondition } from "./conditions.js";
 import type { BinaryOp, Comparison, Condition, Read, Reduce, ReduceOp, Source, UnaryOp, Value } from "./ir.js";
 
@@ -270,6 +270,13 @@ export const variablesOf = (a: Affine): ReadonlySet<Variable> => {
   const found = new Set<Variable>();
   visitVariables(a, (x) => void found.add(x), (data) => freeVariables(data as Value).forEach((x) => found.add(x)));
   return found;
+};
+
+/** `a` as `step * v + rest`; undefined where `v` stands in it in any other way as well. */
+export const linearIn = (a: Affine, v: Variable): { readonly step: number; readonly rest: Affine } | undefined => {
+  const step = coefficientOf(a, v);
+  const rest = subtract(a, scale(indexOf(v), step));
+  return variablesOf(rest).has(v) ? undefined : { step, rest };
 };
 
 /** The variables of a condition. */

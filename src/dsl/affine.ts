@@ -82,6 +82,9 @@ export const dataIndex = (key: string, value: unknown, low = -Infinity, high = I
 
 export const isConstant = (a: Affine): boolean => a.terms.length === 0;
 
+/** What `v` is multiplied by where it stands by itself in `a`; 0 where it doesn't. */
+export const coefficientOf = (a: Affine, v: Variable): number => a.terms.find((t) => t.atom.kind === "variable" && t.atom.variable === v)?.coefficient ?? 0;
+
 /** The variable when `a` is that variable and nothing else. */
 export const bareVariable = (a: Affine): Variable | undefined => {
   const [t] = a.terms;

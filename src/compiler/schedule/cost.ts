@@ -1,7 +1,7 @@
 import { extentOf, type Variable } from "../../dsl/index.js";
 import type { Region } from "./analysis.js";
 import type { Tile } from "./kernel.js";
-import { stridesOf, type Orders } from "./orders.js";
+import { storeStride, type Orders } from "./orders.js";
 import { lanes, leastCycles, tileCycles, Workload } from "./work.js";
 
 export type { Order, Orders } from "./orders.js";
@@ -44,20 +44,18 @@ const withoutTile = (region: Region): Choice => ({ tile: undefined, cycles: scal
 
 /** Visits tiles, but for those along lanes and rows whose least cycles are not worth it. */
 const forEachTile = (region: Region, orders: Orders, along: readonly Variable[], worth: (least: number) => boolean, visit: (c: Choice) => void): void => {
-  const { axes, stage, piece } = region;
+  const { axes } = region;
   const outputs = axes.reduce((n, v) => n * extentOf(v), 1);
   if (outputs === 0) return;
-  const targetStrides = stridesOf(stage.shape, orders(stage));
   const work = new Workload(region, orders);
   for (const lane of along) {
     if (extentOf(lane) < 2) continue;
-    const d = axes.indexOf(lane);
-    const scattered = targetStrides[d]! * piece.axes[d]!.step !== 1;
+    const scattered = storeStride(region, lane, orders) !== 1;
     for (const row of [undefined, ...axes]) {
       if (row === lane || (row && (extentOf(row) < 2 || !worthRows(region, orders, row, scattered)))) continue;
-      const plain = work.measure(lane, row, scattered, false);
+      const plain = work.measure(lane, row, false);
       const period = row ? work.periodOf(row) : 0;
-      const aligned = row && period > 1 ? work.measure(lane, row, scattered, true) : plain;
+      const aligned = row && period > 1 ? work.measure(lane, row, true) : plain;
       if (!worth(outputs * Math.min(leastCycles(plain), leastCycles(aligned)))) continue;
       for (const [vectors, rows] of shapes) {
         if ((row === undefined) !== (rows === 1)) continue;
@@ -65,7 +63,7 @@ const forEachTile = (region: Region, orders: Orders, along: readonly Variable[],
         if ((vectors > 1 && extentOf(lane) <= lanes * (vectors - 1)) || (row && rows > extentOf(row))) continue;
         const cycles = tileCycles(inTile, extentOf(lane), row ? extentOf(row) : 1, vectors, rows) * (outputs / extentOf(lane) / (row ? extentOf(row) : 1));
         // Of equals, the tile along the innermost indices.
-        const far = axes.length - 1 - d + (row ? axes.length - 1 - axes.indexOf(row) : 0);
+        const far = axes.length - 1 - axes.indexOf(lane) + (row ? axes.length - 1 - axes.indexOf(row) : 0);
         visit({ tile: { lane, vectors, row, rows }, cycles: cycles * (1 + 0.004 * far) });
       }
     }
@@ -73,11 +71,8 @@ const forEachTile = (region: Region, orders: Orders, along: readonly Variable[],
 };
 
 /** Rows share what they read. Without sums there is little to share, but rows that lie side by side fill cache lines. */
-const worthRows = ({ operations, axes, piece, stage }: Region, orders: Orders, row: Variable, scattered: boolean): boolean => {
-  if (operations.some((o) => o.accumulates)) return true;
-  const d = axes.indexOf(row);
-  return scattered && stridesOf(stage.shape, orders(stage))[d]! * piece.axes[d]!.step === 1;
-};
+const worthRows = (region: Region, orders: Orders, row: Variable, scattered: boolean): boolean =>
+  region.operations.some((o) => o.accumulates) || (scattered && storeStride(region, row, orders) === 1);
 
 const scalarCycles = (region: Region): number => {
   const trips = (loops: readonly Variable[]): number => loops.reduce((n, v) => n * extentOf(v), 1);

@@ -1,18 +1,16 @@
-import { extentOf, type Affine, type Variable } from "../../dsl/index.js";
+import { coefficientOf, extentOf, type Variable } from "../../dsl/index.js";
 import type { Value } from "../ir.js";
 import type { Flat } from "./flatten.js";
 import { elements } from "./parts.js";
-import { reads, reduces } from "./values.js";
+import { reads } from "./values.js";
+import { pageElements } from "./work.js";
 
-/** Elements of a page of memory. */
-const page = 1024;
-
-/** The loops of a kernel's output from the outside in, with lanes and rows where they belong. */
-export const nested = ({ body, store, loops }: Flat, lane: Variable | undefined, row: Variable | undefined): readonly Variable[] => {
+/** The loops of a kernel's output from the outside in, with lanes and rows where they belong: `reducing` when there are loops inside. */
+export const nested = ({ store, loops }: Flat, lane: Variable | undefined, row: Variable | undefined, reducing: boolean): readonly Variable[] => {
   const others = loops.filter((v) => v !== lane && v !== row);
-  if (reduces(body).length > 0) return [...others, lane, row].filter(defined);
+  if (reducing) return [...others, lane, row].filter(defined);
   // Lanes that lie in a page of memory each fill a line there before the next ones begin.
-  const apart = lane !== undefined && Math.abs(stepOf(store, lane)) >= page;
+  const apart = lane !== undefined && Math.abs(coefficientOf(store, lane)) >= pageElements;
   return (apart ? [lane, ...others, row] : [...others, row, lane]).filter(defined);
 };
 
@@ -39,8 +37,5 @@ export const gridOf = (loops: readonly Variable[], cycles: number): number => {
   while (grid < loops.length && items < 256 && (cycles / items > 20_000 || items < 8 || grid === 0)) items *= extentOf(loops[grid++]!);
   return grid;
 };
-
-/** By how much an index grows with a variable that occurs in it alone. */
-export const stepOf = (a: Affine, v: Variable): number => a.terms.find((t) => t.atom.kind === "variable" && t.atom.variable === v)?.coefficient ?? 0;
 
 const defined = <T>(v: T | undefined): v is T => v !== undefined;

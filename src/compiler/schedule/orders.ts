@@ -22,6 +22,12 @@ export const strideOf = (a: Access, v: Variable, orders: Orders): number => {
   return a.steps.reduce((sum, steps, d) => sum + (steps.has(v) ? steps.get(v)! * strides[d]! : 0), 0);
 };
 
+/** By how many elements the place of what a region stores moves when an axis grows by one. */
+export const storeStride = ({ stage, piece, axes }: Region, v: Variable, orders: Orders): number => {
+  const d = axes.indexOf(v);
+  return stridesOf(stage.shape, orders(stage))[d]! * piece.axes[d]!.step;
+};
+
 /** The loops of reductions in the order in which they run: those that move furthest in memory outside. */
 export const orderLoops = (loops: readonly Variable[], accesses: readonly Access[], orders: Orders): readonly Variable[] => {
   if (loops.length < 2) return loops;

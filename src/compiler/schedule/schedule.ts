@@ -1,4 +1,4 @@
-import { add, extentOf, indexOf, integer, scale, variable, type Affine, type Variable } from "../../dsl/index.js";
+import { add, coefficientOf, extentOf, indexOf, integer, scale, variable, type Affine, type Variable } from "../../dsl/index.js";
 import type { Piece, Program, Source, Stage, Value } from "../ir.js";
 import { constant, freeVariables, visitValues } from "../values.js";
 import { analyse, type Region } from "./analysis.js";
@@ -11,7 +11,7 @@ import { explicitGuards } from "./guards.js";
 import { halosOf } from "./halo.js";
 import type { Buffer, Groups, Kernel, Layout, Schedule, Step } from "./kernel.js";
 import { dense, noHalo, offsetOf } from "./layout.js";
-import { divided, gridOf, nested, stepOf } from "./loops.js";
+import { divided, gridOf, nested } from "./loops.js";
 import { materialise } from "./operands.js";
 import { orderLoops, type Order, type Orders } from "./orders.js";
 import { shareOut } from "./share.js";
@@ -132,7 +132,7 @@ class Planner {
     flat = merged;
     const [lane, row] = [tile && now(tile.lane), tile?.row];
     const reducing = reduces(flat.body).length > 0;
-    const inOrder = nested(flat, lane, row);
+    const inOrder = nested(flat, lane, row, reducing);
     const turned = tile && lane && { lane, vectors: tile.vectors, row, rows: tile.rows };
     const parts = partsOf(flat.body, inOrder, turned, this.options.near);
     const loops = parts.length > 0 ? divided(flat.body, inOrder) : inOrder;
@@ -174,7 +174,7 @@ class Planner {
         const store = offsetOf(layout, all.map(({ v, start: from }) => add(indexOf(v), integer(from))));
         const { flat } = mergeOutputs(dropSingles({ body: constant(layout.fill), store, loops: [...all].sort((a, b) => b.stride - a.stride).map(({ v }) => v) }), new Set());
         const lane = flat.loops.at(-1);
-        const vectors = lane && extentOf(lane) >= 4 && stepOf(flat.store, lane) === 1;
+        const vectors = lane && extentOf(lane) >= 4 && coefficientOf(flat.store, lane) === 1;
         const elements = sides.reduce((n, s) => n * s.extent, 1);
         const grid = gridOf(flat.loops, elements);
         return [{

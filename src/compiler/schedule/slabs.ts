@@ -1,6 +1,6 @@
-import { extentOf, indexOf, interval, scale, subtract, type Affine, type Variable } from "../../dsl/index.js";
+import { extentOf, interval, type Affine, type Variable } from "../../dsl/index.js";
 import type { Source } from "../ir.js";
-import { variablesOf } from "../values.js";
+import { linearIn } from "../values.js";
 import type { Buffer, Kernel, Layout } from "./kernel.js";
 import { offsetOf } from "./layout.js";
 import { reads, usesData } from "./values.js";
@@ -87,15 +87,15 @@ const union = (a: Range | undefined, b: Range): Range => (a ? { low: Math.min(a.
 const rangeIn = (a: Affine, kernel: Kernel, j: number, count: number): Range | undefined | "unknown" => {
   const [v] = kernel.loops;
   if (!v || usesData(a)) return "unknown";
-  const coefficient = a.terms.reduce((n, t) => (t.atom.kind === "variable" && t.atom.variable === v ? t.coefficient : n), 0);
-  const rest = subtract(a, scale(indexOf(v), coefficient));
-  if (variablesOf(rest).has(v)) return "unknown";
-  const { low, high } = interval(rest);
+  const linear = linearIn(a, v);
+  if (!linear) return "unknown";
+  const { low, high } = interval(linear.rest);
   const unit = unitOf(kernel, v);
   const slab = slabOf(kernel, j, count);
   const [from, to] = [slab.first * unit, Math.min(extentOf(v), slab.last * unit) - 1];
   if (from > to) return undefined;
-  return { low: low + Math.min(coefficient * from, coefficient * to), high: high + Math.max(coefficient * from, coefficient * to) };
+  const ends = [linear.step * from, linear.step * to];
+  return { low: low + Math.min(...ends), high: high + Math.max(...ends) };
 };
 
 /** In which order the slabs of a step have to run, when what it writes lies over what it reads; undefined when they may run at once. */

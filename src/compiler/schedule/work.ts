@@ -1,7 +1,7 @@
 import { add, bareVariable, extentOf, gcd, indexOf, integer, interval, scale, subtract, variable, type Affine, type Variable } from "../../dsl/index.js";
 import { variablesOf } from "../values.js";
 import type { Access, Region } from "./analysis.js";
-import { innermostTrips, loopOrders, strideOf, stridesOf, type Orders } from "./orders.js";
+import { innermostTrips, loopOrders, storeStride, strideOf, stridesOf, type Orders } from "./orders.js";
 import { likelyParts } from "./parts.js";
 import { substitution } from "./values.js";
 
@@ -74,8 +74,11 @@ const nearest = 2 ** 15;
 /** Cycles of a jump to what is not there: measured, from 5 to 100. */
 const jump = 30;
 
+/** Elements of a page of memory. */
+export const pageElements = 1024;
+
 /** Cycles for an element of a vector whose lanes are this many elements apart. */
-const apart = (elements: number): number => (elements >= 1024 ? 3 : elements >= 16 ? 1 : 0);
+const apart = (elements: number): number => (elements >= pageElements ? 3 : elements >= 16 ? 1 : 0);
 
 /** The work of a region with its sources stored in given orders, for tiles along any of its axes. */
 export class Workload {
@@ -113,8 +116,8 @@ export class Workload {
     return period;
   }
 
-  /** Per tile. `scattered` lanes do not lie side by side in the result; `aligned` rows start at a multiple of a group's size, and lie in one. */
-  measure(lane: Variable, row: Variable | undefined, scattered: boolean, aligned: boolean): Work {
+  /** Per tile. `aligned` rows start at a multiple of a group's size, and lie in one. */
+  measure(lane: Variable, row: Variable | undefined, aligned: boolean): Work {
     const { region, orders } = this;
     const [loads, operations, misses] = [new Amount(), new Amount(), new Amount()];
     const nests = new Map<number, Nest>();
@@ -155,11 +158,11 @@ export class Workload {
         misses.add(jumps * jump, rowBytes >= 64, false);
       }
     }
-    const strides = stridesOf(region.stage.shape, orders(region.stage));
-    const stored = (v: Variable): number => Math.abs(strides[region.axes.indexOf(v)]! * region.piece.axes[region.axes.indexOf(v)]!.step);
-    const adjacent = row !== undefined && stored(row) === 1;
+    const stored = storeStride(region, lane, orders);
+    const scattered = stored !== 1;
+    const adjacent = row !== undefined && storeStride(region, row, orders) === 1;
     // Lanes far from each other have a line each; so have the vectors across them.
-    if (scattered) misses.add(this.stores * (adjacent ? 1 : lanes) * apart(stored(lane)), true, true);
+    if (scattered) misses.add(this.stores * (adjacent ? 1 : lanes) * apart(stored), true, true);
     return { storing: !scattered ? "vector" : adjacent ? "columns" : "lanes", loads, operations, misses, nests: [...nests.values()], iterations, entries, stores: this.stores };
   }
 
@@ -277,11 +280,9 @@ export const tileCycles = (work: Work, laneExtent: number, rowExtent: number, ve
   return cycles;
 };
 
-const storeCycles = (work: Work, rows: number): number => (work.storing === "vector" ? 1 : work.storing === "columns" && rows % 4 === 0 ? 3 : 7);
-
 const bodyCycles = (work: Work, r: number, v: number): number => {
-  const loads = work.loads.of(r, v);
-  const operations = work.operations.of(r, v) + storeCycles(work, r) * work.stores * r * v;
+  const store = work.storing === "vector" ? 1 : work.storing === "columns" && r % 4 === 0 ? 3 : 7;
+  const [loads, operations] = [work.loads.of(r, v), work.operations.of(r, v) + store * work.stores * r * v];
   let spills = 0;
   for (const { live, iterations } of work.nests) {
     const spilled = live.of(r, v) + 1 - registers;

@@ -47,5 +47,5 @@ export interface WasmKernel {
 /** How many parts each thread takes where it should take many at a time: one would leave threads idle that are done first. */
 const turns = 4;
 
-/** How many iterations of the grid of a kernel each of so many threads takes at a time. */
-export const chunkOf = ({ chunk, items }: WasmKernel, threads: number): number => chunk ?? (threads === 1 ? items : Math.ceil(items / (turns * threads)));
+/** How many iterations of the grid of a kernel each of several threads takes at a time. */
+export const chunkOf = ({ chunk, items }: WasmKernel, threads: number): number => chunk ?? Math.ceil(items / (turns * threads));

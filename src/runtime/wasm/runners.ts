@@ -37,11 +37,8 @@ const inline = async (plan: WasmPlan, module: WebAssembly.Module, memory: WebAss
   const { exports } = await WebAssembly.instantiate(module, { env: { memory }, math: imports });
   const runStep = (step: number): void => {
     try {
-      for (const kernel of plan.steps[step]!.kernels) {
-        const { name, first, items } = kernel;
-        const chunk = chunkOf(kernel, 1);
+      for (const { name, first, items, chunk = items } of plan.steps[step]!.kernels)
         for (let from = 0; from < items; from += chunk) (exports[name] as (begin: number, end: number) => void)(first + from, first + Math.min(from + chunk, items));
-      }
     } catch (cause) {
       throw trapped(plan.steps[step]!.name, String(cause), cause);
     }

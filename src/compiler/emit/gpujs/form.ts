@@ -1,4 +1,4 @@
-import { extentOf, visitVariables, type Affine, type Variable } from "../../../dsl/index.js";
+import { coefficientOf, extentOf, visitVariables, type Affine, type Variable } from "../../../dsl/index.js";
 import type { Read, Stage } from "../../ir.js";
 import { readsOf, type FoundRead } from "./reads.js";
 
@@ -84,9 +84,8 @@ export const slidingLoops = (loops: readonly Variable[], reads: readonly Read[],
 
 /** Different elements among those that four neighbours read, divided by all that they read. */
 const overlap = (read: Read, block: Variable, written: readonly Variable[]): number => {
-  const coefficient = (a: Affine, v: Variable): number => a.terms.find((t) => t.atom.kind === "variable" && t.atom.variable === v)?.coefficient ?? 0;
   const axis = read.indices.find((a) => mentions(a, block))!;
-  let offsets = Array.from({ length: 4 }, (_, p) => p * coefficient(axis, block));
-  for (const l of written) offsets = offsets.flatMap((o) => Array.from({ length: extentOf(l) }, (_, k) => o + k * coefficient(axis, l)));
-  return coefficient(axis, block) === 0 ? 1 : new Set(offsets).size / offsets.length;
+  let offsets = Array.from({ length: 4 }, (_, p) => p * coefficientOf(axis, block));
+  for (const l of written) offsets = offsets.flatMap((o) => Array.from({ length: extentOf(l) }, (_, k) => o + k * coefficientOf(axis, l)));
+  return coefficientOf(axis, block) === 0 ? 1 : new Set(offsets).size / offsets.length;
 };

@@ -1,4 +1,4 @@
-import { add, bareVariable, extentOf, floorDivide, indexOf, integer, remainder, scale, shift, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
+import { add, bareVariable, coefficientOf, extentOf, floorDivide, indexOf, integer, remainder, scale, shift, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import type { GpujsStep, Layout } from "../../../runtime/gpujs/plan.js";
 import type { Condition, Piece, Reduce, Source, Stage } from "../../ir.js";
 import { Body } from "./body.js";
@@ -173,7 +173,7 @@ const digitsOf = (stage: Stage, layout: Layout, grid: Grid, body: Body): readonl
 const recombine = (a: Affine, digits: readonly Variable[], whole: Variable): Affine => {
   const real = digits.filter((v) => extentOf(v) > 1);
   if (real.length < 2) return a;
-  const coefficient = (v: Variable): number => a.terms.find((t) => t.atom.kind === "variable" && t.atom.variable === v)?.coefficient ?? 0;
+  const coefficient = (v: Variable): number => coefficientOf(a, v);
   const unit = coefficient(real.at(-1)!);
   if (unit === 0) return a;
   let place = unit;

@@ -12,8 +12,8 @@ import { encodeModule, type Imported, type Kernel as Encoded } from "./module.js
 
 const page = 65536;
 
-/** How many items a thread takes at once. Those of a sum in parts share what a part reads. */
-const chunkOf = ({ parts, work }: Kernel, items: number): number | undefined => (parts.length > 0 ? undefined : Math.max(1, Math.min(Math.ceil(items / 32), Math.round(50_000 / work))));
+/** How many items a thread takes at once, however many threads there are. Those of a sum in parts share what a part reads: the runtime knows the threads. */
+const fixedChunk = ({ parts, work }: Kernel, items: number): number | undefined => (parts.length > 0 ? undefined : Math.max(1, Math.min(Math.ceil(items / 32), Math.round(50_000 / work))));
 
 /** Compiles a program that has been through the passes to a plan. @throws wasm-memory when it needs more than 4 GiB. */
 export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmPlan => {
@@ -47,7 +47,7 @@ export const emitWasm = (program: Program, options: ScheduleOptions = {}): WasmP
       once: step.once,
       kernels: all.flatMap(({ kernel, name, items }): WasmKernel[] => {
         const { first, count } = slab(kernel, items);
-        return count === 0 ? [] : [{ name, first, items: count, chunk: chunkOf(kernel, count) }];
+        return count === 0 ? [] : [{ name, first, items: count, chunk: fixedChunk(kernel, count) }];
       }),
     }));
   });

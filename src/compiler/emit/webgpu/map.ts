@@ -1,4 +1,4 @@
-import { add, extentOf, indexOf, integer, scale, shift, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
+import { add, coefficientOf, extentOf, indexOf, integer, scale, shift, subtract, variable, type Affine, type Variable } from "../../../dsl/index.js";
 import { IndexicalError } from "../../../dsl/errors.js";
 import { Env } from "../text/keys.js";
 import { product, type Region } from "./region.js";
@@ -88,7 +88,7 @@ export const digits = (shader: Shader, flat: string, variables: readonly Variabl
 
 /** Replaces neighbouring digits that stand in an address as in the number that they spell. */
 const recombine = (address: Affine, digitsOf: readonly Variable[], spelled: (first: number, last: number) => Variable): Affine => {
-  const coefficient = (k: number): number => address.terms.find((t) => t.atom.kind === "variable" && t.atom.variable === digitsOf[k])?.coefficient ?? 0;
+  const coefficient = (k: number): number => coefficientOf(address, digitsOf[k]!);
   let result = address;
   for (let last = digitsOf.length - 1; last > 0; last--) {
     const unit = coefficient(last);
